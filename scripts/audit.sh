@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/venv.sh
 step 'the wheel, with all extras'
 build_wheel
-new_venv all "$(echo "$scratch"/dist/*.whl)[batch,cluster,export,heads,live,map,openvino,postgres,server,umap]"
+new_venv all "$(echo "$scratch"/dist/*.whl)[batch,cluster,export,heads,live,map,mcp,openvino,postgres,server,umap]"
 step 'licences'
 "$scratch/all/bin/python" scripts/licences.py --check
 step 'known weaknesses'

@@ -7,5 +7,7 @@ install_once "$here" "dev"
 cd "$here"
 .venv/bin/ruff format --check .
 .venv/bin/ruff check .
-.venv/bin/mypy
+.venv/bin/mypy & types=$!   # one core each
+trap 'kill "$types" 2>/dev/null || true' EXIT
 bash scripts/page.sh
+wait "$types"

@@ -87,6 +87,22 @@ finally:
 PYTHON
 END
 
+alone mcp <<'END'
+python - <<'PYTHON'
+import asyncio, os
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+async def ask():
+    own = StdioServerParameters(command="emovox", args=["mcp", "--folder", f"clips={os.environ['examples']}"])
+    async with Client(stdio_client(own)) as client:
+        answer = await client.call_tool("recognize", {"recording": "clips/emodb_03b01Wa_angry.flac"})
+        assert answer.structured_content["emotion"] == "angry", answer
+
+asyncio.run(ask())
+PYTHON
+END
+
 alone batch <<'END'
 emovox batch "$examples" --out results
 python -c 'import pyarrow.parquet; print(pyarrow.parquet.read_table("results/recognitions").num_rows, "rows")'

@@ -18,6 +18,7 @@ ROOMS = (
     "interrupts",
     "refusals",
     "spreadsheets",
+    "registry",
     "words",
     "emotions",
     "directories",
@@ -35,6 +36,7 @@ ROOMS = (
     "outputs",
     "exports",
     "labels",
+    "plugins",
     "evaluation",
     "heads",
     "speech_embeddings",
@@ -43,7 +45,11 @@ ROOMS = (
     "upgrade",
     "batch",
     "client",
+    "funasr_input",
+    "funasr",
+    "modelscope",
     "server",
+    "assistants",
     "cli",
     "library",  # the old names of others
     "__init__",  # the public names of others

@@ -47,6 +47,27 @@ emovox evaluate labels.csv --out report
 emovox head train vectors.csv --name mine --model lite
 """
 """Whatever else draws, fits, searches or keeps something."""
+ASSISTANT = """
+import asyncio, os, re, subprocess, sys
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+OWN = ["-m", "emovox", "mcp", "--folder", "calls=calls", "--archive", "--save"]
+
+async def ask(transport):
+    async with Client(transport) as client:
+        await client.list_tools()
+        for name in ("save_recognition", "timeline", "similar"):
+            answer = await client.call_tool(name, {"recording": "calls/angry.flac"})
+            assert not answer.is_error, answer
+
+asyncio.run(ask(stdio_client(StdioServerParameters(command=sys.executable, args=OWN, env={**os.environ}))))
+OWN = [sys.executable, *OWN, "--transport", "http", "--port", "0"]
+with subprocess.Popen(OWN, stderr=subprocess.PIPE) as server:
+    address = next(found[0] for line in server.stderr if (found := re.search("http://.*/mcp", line.decode())))
+    asyncio.run(ask(address))
+    server.terminate()
+"""
 
 
 def test_the_program_around_stays_as_it_was() -> None:
@@ -97,6 +118,7 @@ def entries(examples: list[Path]) -> Iterator[Entries]:
         entries.start(
             "batch", *EMOVOX, *shlex.split("batch calls --out heard --workers 2 --outputs-dirs --export png")
         )
+        entries.start("assistant", sys.executable, "-c", ASSISTANT)
         entries.start("others", "/bin/sh", "-c", OTHERS.replace("$PYTHON", sys.executable))
         if importlib.util.find_spec("ray"):
             entries.start("ray", *EMOVOX, *shlex.split("batch calls --out heard --engine ray"))
@@ -146,7 +168,8 @@ def _ask(service: Watched, recording: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
 @pytest.mark.parametrize(
-    ("name", "code"), [("recognize", 1), ("library", 0), ("serve", 0), ("batch", 0), ("others", 0), ("ray", 0)]
+    ("name", "code"),
+    [("recognize", 1), ("library", 0), ("serve", 0), ("batch", 0), ("others", 0), ("ray", 0), ("assistant", 0)],
 )
 def test_nothing_leaves_and_nothing_is_left(entries: Entries, name: str, code: int) -> None:
     if name == "ray":
@@ -159,8 +182,10 @@ def test_recognising_leaves_nothing(examples: list[Path], tmp_path: Path) -> Non
     """In small what is above for every way in."""
     entries = Entries(tmp_path, examples)
     entries.start("recognize", *EMOVOX, "recognize", "calls", "playlist.wav")
+    entries.start("assistant", sys.executable, "-c", ASSISTANT)
     entries.finish()
     check(entries, "recognize", 1)
+    check(entries, "assistant", 0)
 
 
 def check(entries: Entries, name: str, code: int) -> None:

@@ -31,6 +31,7 @@ export default defineConfig({
     outDir: place,
     emptyOutDir: true,
     target: 'es2022',
+    cssCodeSplit: false, // what is loaded later is one file, which can be asked for again
     assetsInlineLimit: 0, // the page's policy allows no data: scripts
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

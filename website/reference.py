@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import emovox
+import emovox.plugins
 from emovox.cli import COMMANDS
 from emovox.cli import emovox as command
 from website.pages import ROOT
@@ -133,10 +134,12 @@ def _cell(text: str) -> str:
 
 def python() -> Iterator[str]:
     """The public names of the library, as mkdocstrings reads their docstrings."""
-    yield "# Python\n\nErrors are below; all are subclasses of `EmovoxError`.\n"
+    yield "# Python\n\nErrors are below; all are subclasses of `EmovoxError`. What plug-ins use comes last.\n"
     names = sorted(emovox.__all__, key=lambda name: (name.endswith("Error"), name))
-    for name in names:
-        value = getattr(emovox, name)
+    own = [name for name in emovox.plugins.__all__ if name not in names]
+    values = [*(getattr(emovox, name) for name in names), *(getattr(emovox.plugins, name) for name in own)]
+    for value in values:
+        name = getattr(value, "__name__", "")
         home = getattr(value, "__module__", None)
-        if isinstance(value, type) and home:
+        if callable(value) and home:
             yield f"::: {home}.{name}\n"

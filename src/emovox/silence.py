@@ -42,6 +42,15 @@ def import_ray() -> Any:
         return import_module("ray")
 
 
+def trace_nothing() -> None:
+    """Let no variable of the environment have the MCP SDK's spans sent to a collector; before that is imported.
+
+    For the whole process, which is to serve assistants and nothing else.
+    """
+    trace = import_module("opentelemetry.trace")
+    trace.set_tracer_provider(trace.NoOpTracerProvider())
+
+
 @contextmanager
 def without_reports() -> Iterator[None]:
     """The block in which a Ray cluster is started: its processes inherit that it reports nothing.

@@ -16,7 +16,7 @@ from emovox.heads.dataset import StoredRecording, cache_key, checksum, stored_em
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
-from emovox.labels.label_list import PATHS, Failure
+from emovox.labels.label_list import PATHS, Failure, read_rows
 from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
 from emovox.policy import Side, Sides, listed_sides, side_of
@@ -192,14 +192,10 @@ def _of(
 
 
 def _listed(path: Path, column: str | None) -> Iterator[RecordingSource]:
-    try:
-        with path.open("rb") as file:
-            rows = list(lists.rows(file, str(path)))
-    except OSError as error:
-        raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
-    if not rows:
-        raise LabelsError(f"{path}: the list is empty")
-    name = lists.column(list(dict.fromkeys(key for row in rows for key in row)), column, PATHS, str(path))
+    rows, columns, spans = read_rows(path)
+    if any(spans):
+        raise LabelsError(f"{path}: it is about stretches of a recording: list whole recordings in a table")
+    name = lists.column(columns, column, PATHS, str(path))
     for number, row in enumerate(rows, 1):
         if not row.get(name):
             raise LabelsError(f"{path}: row {number} has no {name}")

@@ -28,7 +28,7 @@ from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.server.keys import Keys
 from emovox.settings import settings
 from support.records import record, without_nine
-from support.results import recognition, segment
+from support.results import recognition, segment, values
 
 OLD = """
 CREATE TABLE jobs (
@@ -446,5 +446,36 @@ def test_an_archive_of_before_gets_flags_and_summaries(
     with Archive(tmp_path / "a.db") as archive:
         assert [(item.id, item.summary) for item in archive.all()] == [("i", None)]
         assert archive.flags.put("x", "angry > 60%").name == "x"
+        assert archive.segments("i") == []
         with archive.database.connect() as connection:
             assert connection.exec_driver_sql("SELECT modified FROM directories").scalar() == 0
+
+
+def test_values_of_segments_that_were_archived_before_are_read_once(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, own = values(arousal=0.5, valence=0.1), values(arousal=0.9, valence=0.2)
+    directories = [tmp_path / "outputs" / f"outputs_20240104_22300{number}" for number in range(2)]
+    items = [
+        recognition(readouts={"dimensions": whole}, segments=[segment(0, 2, readouts={"dimensions": own})]),
+        recognition(segments=[segment(0, 3)]),
+    ]
+    for directory, item in zip(directories, items, strict=True):
+        directory.mkdir(parents=True)
+        (directory / RESULT).write_text(item.to_json(), encoding="utf-8")
+    with Archive(tmp_path / "a.db") as archive:
+        import_directories(archive, directories)
+        with archive.database.begin() as connection:  # as before the migration
+            connection.exec_driver_sql('ALTER TABLE segments DROP COLUMN "values"')
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0012'")  # noqa: S608
+    with Archive(tmp_path / "a.db") as archive:
+        with archive.database.connect() as connection:
+            query = "SELECT modified FROM directories ORDER BY path"
+            assert [modified == 0 for modified in connection.exec_driver_sql(query).scalars()] == [True, False]
+        ids = {record.duration: record.id for record in archive.all() if record.readouts}
+        [id_] = ids.values()
+        assert [row["values"] for row in archive.segments(id_)] == [{}]
+        import_directories(archive, directories)
+        assert [row["values"] for row in archive.segments(id_)] == [
+            {"dimensions": {"arousal": 0.9, "valence": 0.2}}
+        ]

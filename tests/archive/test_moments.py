@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from emovox.archive import Archive, Filter
 from emovox.archive.moments import Moment, Stretch, joined
 from emovox.archive.record import ArchiveRecord, SegmentRecord, from_recognition
 from emovox.archive.rule import Rule
+from emovox.archive.schema import segments as table
 from emovox.archive.view import View
 from emovox.emotions import NAMES
 from emovox.errors import FilterError, PolicyError
@@ -125,7 +127,9 @@ def test_relative_to_what_each_was_recognised_with(archive: Archive) -> None:
     assert found(View.of(archive, baseline="recognized"), ANGRY) == {"1.wav": [(0, 5)]}
 
 
-def test_values_and_classes_of_a_models_own_are_read_from_the_outputs(archive: Archive, tmp_path: Path) -> None:
+def test_classes_of_a_models_own_are_read_from_the_outputs_and_values_are_in_the_archive(
+    archive: Archive, tmp_path: Path
+) -> None:
     whole = {"dimensions": values(arousal=0.5, valence=0.1), "calls": classes(shout=0.4, whisper=0.6)}
     parts = [
         segment(0, 2, readouts={"dimensions": values(arousal=0.9), "calls": classes(shout=0.8, whisper=0.2)}),
@@ -144,8 +148,14 @@ def test_values_and_classes_of_a_models_own_are_read_from_the_outputs(archive: A
         found(view, "arousal >= 70%")
     with pytest.raises(FilterError, match=r"called 'anger'.*the emotion is called angry"):
         found(view, "anger > 60%")
+    with archive.database.begin() as connection:
+        connection.execute(update(table).values({"values": None}))  # as earlier versions left it
+    assert found(view, "arousal >= 0.7 for 2s") == {"x.wav": [(0, 2)]}
     (directory / RESULT).unlink()
     assert found(view, "arousal >= 0.7") == {}
+    archive.add_records([from_recognition(item, outputs=directory)])
+    assert found(view, "arousal >= 0.7") == {"x.wav": [(0, 2)]}
+    assert found(view, "shout > 60%") == {}
 
 
 def test_an_empty_archive_has_none(archive: Archive) -> None:

@@ -141,17 +141,25 @@ def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     shown = run("baseline", "show", "line3")[1]
     assert own.checksum in shown
     assert "20 recordings: a test" in shown
-    assert run("baseline", "export", "line3", tmp_path / "given.json")[0] == 0
+    given = tmp_path / "given.json"
+    given.write_text("something else")
+    code, _, err = run("baseline", "export", "line3", given)
+    assert (code, "is there already: --overwrite replaces it" in err, given.read_text()) == (
+        2,
+        True,
+        "something else",
+    )
+    assert run("baseline", "export", "line3", given, "--overwrite")[0] == 0
     assert run("baseline", "remove", "line3", "line4", "--yes")[:2] == (
         0,
         "no baseline line4: nothing to remove\n",
     )
     assert baselines.names() == []
     assert "no baselines yet" in run("baseline", "list")[1]
-    given = run("baseline", "show", tmp_path / "given.json")[1]
-    assert own.checksum in given
-    assert "of        20 recordings\n" in given  # and not of what: that may be paths and names
-    assert "a test" not in (tmp_path / "given.json").read_text()
+    shown = run("baseline", "show", given)[1]
+    assert own.checksum in shown
+    assert "of        20 recordings\n" in shown  # and not of what: that may be paths and names
+    assert "a test" not in given.read_text()
 
 
 def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,11 +88,13 @@ def test_relative_to_a_baseline(
     code, out, err = run("listen", examples[0], "--fast", "--jsonl", *arguments)
     assert code == 0, err
     live = recognizer.live(baseline=own, expect="neutral=0.8")
-    assert events_of(out) == [event.to_dict() for event in [*live.push(speech), *live.finish()]]
-    assert "scores_without" in out
-    result, _ = saved()
     assert live.baseline is not None
-    assert result["baseline"] == live.baseline.model_dump(mode="json")
+    facts = live.baseline.model_dump(mode="json")
+    relation, *events = events_of(out)
+    assert relation == {"type": "baseline", "baseline": facts}
+    assert events == [event.to_dict() for event in [*live.push(speech), *live.finish()]]
+    assert "scores_without" in out
+    assert saved()[0]["baseline"] == facts
     _, _, err = run("listen", examples[0], "--fast", "--no-save", "--baseline", "line3")
     assert "with lite, relative to line3; Ctrl-C stops" in err
     code, _, err = run("listen", examples[0], "--baseline", "line4")
@@ -111,7 +113,14 @@ def test_relative_to_itself(run: Run, recognizer: Recognizer, examples: list[Pat
         file.writeframes(pcm(np.tile(short, 10)))
     code, out, err = run("listen", "long.wav", "--fast", "--jsonl", "--baseline", "self", "--outputs", "long")
     assert (code, "baseline_short" in err) == (0, False)
-    assert "scores_without" in out
+    events = events_of(out)
+    kinds = [event["type"] for event in events]
+    assert kinds[0] != "baseline"
+    counts = [event["baseline"]["count"] for event in events if event["type"] == "baseline"]
+    assert counts == sorted({*counts}), "a line for each segment from the eighth on"
+    assert counts[0] >= 8
+    first = next(index for index, event in enumerate(events) if "scores_without" in event)
+    assert "baseline" in kinds[:first]
     result, _ = saved(Path("long"))
     [audio] = Path("long").glob("outputs_*/processed_audio.wav")
     again = recognizer.recognize(audio, baseline="self", segments=True).to_dict()

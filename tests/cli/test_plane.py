@@ -40,6 +40,13 @@ def test_a_model_without_the_two_is_refused_before_it_runs(
     assert code == 1
     assert "plane needs values called arousal and valence" in err
     assert not list((tmp_path / "here").glob("outputs/outputs_*"))
+    code, _, err = run("batch", examples[0].parent, "--out", "out", "--outputs-dirs", "--export", "plane")
+    assert code == 1
+    assert "plane needs values called arousal and valence" in err
+    code, _, err = run("listen", examples[0], "--export", "plane")
+    assert code == 1
+    assert "plane needs values called arousal and valence" in err
+    assert not list((tmp_path / "here").glob("**/outputs_*"))
     model = tiny.write(tmp_path / "m.onnx", readouts=(tiny.DIMENSIONS,))
     code, _, err = run("recognize", examples[0], "--model", model, "--export", "plane", "-q")
     assert code == 0, err

@@ -38,6 +38,14 @@ def test_other_addresses_need_a_key(run: Run) -> None:
     assert "emovox keys add" in err
 
 
+def test_other_names_need_a_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a proxy on this machine lets in comes from elsewhere."""
+    monkeypatch.setenv("EMOVOX_ALLOWED_HOSTS", "emovox.example")
+    code, _, err = run("serve", "--port", "0")
+    assert code == 2
+    assert "can reach emovox.example" in err
+
+
 @pytest.mark.parametrize(("started", "code"), [(False, 130), (True, 0)])
 def test_an_interrupt_before_it_listens_is_one(
     run: Run, monkeypatch: pytest.MonkeyPatch, started: bool, code: int

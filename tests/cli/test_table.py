@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from emovox.archive import Archive
 from emovox.emotions import NAMES
 from emovox.outputs import Outputs
 from support.records import classic
-from support.results import frames, recognition, recording, segment
+from support.results import frames, recognition, recording, segment, values
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -67,6 +68,36 @@ def test_of_the_archive(run: Run, heard: list[Path]) -> None:
             run("archive", "export", "--rows", part, *chosen, "--format", "parquet", "--out", "a.parquet")[0] == 0
         )
         assert len(pd.read_parquet("a.parquet")) == count
+
+
+def test_the_archive_has_the_values_of_segments(run: Run) -> None:
+    own = {"dimensions": values(arousal=0.9, valence=0.2), "other": values(arousal=0.1)}
+    item = recognition(
+        readouts=own, segments=[segment(0, 1, readouts=own), segment(2, 3, readouts={"other": own["other"]})]
+    )
+    with Outputs("outputs").draft() as draft:
+        draft.publish(item)
+    assert run("archive", "import", "outputs")[0] == 0
+    of_folder, of_archive = run("table", "segments")[1], run("table", "segments", "--archive")[1]
+    assert [list(row.values())[2:] for row in rows(of_archive)] == [
+        list(row.values())[2:] for row in rows(of_folder)
+    ]
+    assert rows(of_archive)[0].keys() == rows(of_folder)[0].keys() >= {"dimensions.arousal", "other.arousal"}
+    with Archive() as archive:
+        [record] = archive.all()
+    out = run("archive", "show", record.id, "--format", "json")[1]
+    assert [row["values"] for row in json.loads(out)["segments"]] == [
+        {"dimensions": {"arousal": 0.9, "valence": 0.2}, "other": {"arousal": 0.1}},
+        {"other": {"arousal": 0.1}},
+    ]
+    out = run("archive", "show", record.id)[1]
+    assert out.splitlines()[-2].endswith(
+        "happy  dimensions.arousal 0.90  dimensions.valence 0.20  other.arousal 0.10"
+    )
+    assert "0:00" in run("archive", "moments", "dimensions.arousal >= 0.7")[1]
+    assert run("table", "segments", "--archive", "--out", "a.parquet")[0] == 0
+    table = pd.read_parquet("a.parquet")
+    assert table["dimensions.valence"].tolist()[0] == pytest.approx(0.2)
 
 
 def test_the_path_is_where_the_recording_was(run: Run) -> None:

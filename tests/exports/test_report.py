@@ -9,6 +9,8 @@ from emovox import exports
 from emovox.exports import report, warned
 from emovox.inference.recognition import WARNINGS, Recognition, Segment
 from emovox.inference.talk_time import withheld
+from emovox.models.catalog import resolve
+from emovox.models.runtime.engine import read_metadata
 from emovox.policy import Policy
 from support.results import classes, nothing, recognition, recording, segment, values
 
@@ -96,6 +98,26 @@ def test_of_whom_nothing_may_be_inferred_there_is_talk_time() -> None:
     assert "<h1>not inferred (policy eu)</h1>" in text
     assert "Spoke for 1:57." in text
     assert "angry" not in text.replace("<style>", "")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_was_declared_and_the_sheet_of_the_model(language: str) -> None:
+    """Where the model is on this machine; of another revision nothing is said."""
+    facts = read_metadata(resolve("lite"))
+    declared = CALL.recording.model_copy(
+        update={"side": "subject", "purpose": "<quality>", "consent": "form 12/2026"}
+    )
+    ruling = Policy("research", ethics="ETH-2026-041").rule("subject", "quality", "form 12/2026")
+    model = CALL.model.model_copy(update={"name": facts.name, "revision": facts.revision})
+    text = page(CALL.model_copy(update={"recording": declared, "policy": ruling, "model": model}), language)
+    for part in ("&lt;quality&gt;", "form 12/2026", "ETH-2026-041", "research", "subject"):
+        assert part in text.partition("<h2>")[2]
+    for part in (facts.licence, *facts.corpora, "emovox models sheet lite"):
+        assert part in text
+    older = model.model_copy(update={"revision": "5"})
+    for other in (older, CALL.model, CALL.model.model_copy(update={"name": "../../etc"})):
+        assert "models sheet" not in page(CALL.model_copy(update={"model": other}), language)
+    assert {"What was declared", "事先说明"}.isdisjoint(page(CALL, language).split("h2>"))
 
 
 def test_it_is_one_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from emovox.archive import Archive
 from emovox.archive.importing import import_directories
 from emovox.batch.config import BatchConfig
+from emovox.batch.second_pass import SecondPass
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS, values
 from emovox.inference.live import LiveUpdate
@@ -22,8 +24,8 @@ from emovox.inference.recognition import ABSTAINED, UNSURE, Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.policy import Policy
 from emovox.settings import settings
+from support.batches import StopError, table
 from support.batches import run as run_batch
-from support.batches import table
 from support.service import serving
 
 Run = Callable[..., tuple[int, str, str]]
@@ -174,6 +176,31 @@ def test_batches(unsure: None, abstaining: Path, clip: Path, tmp_path: Path, bas
     assert (row["emotion"], row["confidence"], row["warnings"][-1]) == ("unknown", 1.0, ABSTAINED)
     assert {item["emotion"] for item in row["segments"]} == {"unknown"}
     assert row["frames"]["logits"] is None
+
+
+def test_a_batch_leaves_no_file_of_what_it_withheld(
+    unsure: None, abstaining: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first pass keeps logits: they are there as long as the second may need them, and no longer."""
+    (tmp_path / "calls").mkdir()
+    shutil.copy(clip, tmp_path / "calls")
+    out, options = tmp_path / "out", Options.of(segments=True, baseline="corpus")
+    wish = BatchConfig(str(tmp_path / "calls"), str(out), model="lite", options=options)
+    with monkeypatch.context() as patch:
+        patch.setattr(SecondPass, "run", _broken_off)
+        with pytest.raises(StopError):
+            run_batch(wish)
+    assert [*out.glob("first_pass/*")]
+    status, _ = run_batch(wish)
+    assert (status.done, len(table(out))) == (0, 1)
+    assert not [*out.glob("first_pass/*")]
+    assert {path.name for path in out.rglob("*") if path.is_dir()} <= {"recognitions", "first_pass", "errors"}
+    status, _ = run_batch(wish)  # begins anew, as what moved is gone
+    assert (status.done, len(table(out)), [*out.glob("first_pass/*")]) == (1, 1, [])
+
+
+def _broken_off(_: SecondPass) -> None:
+    raise StopError
 
 
 def test_the_service(unsure: None, abstaining: Path, clip: Path, tmp_path: Path) -> None:

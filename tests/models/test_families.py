@@ -27,8 +27,8 @@ def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
         voxprofile_snapshots.write(tmp_path / "v"),
     ]
     families = [family_of(read_snapshot(folder)) for folder in folders]
-    assert families == list(FAMILIES)
-    recognised = [[family.recognises(folder) for family in FAMILIES] for folder in folders]
+    assert families == list(FAMILIES.values())
+    recognised = [[family.recognises(folder) for family in FAMILIES.values()] for folder in folders]
     recognised[0][1] = False  # all of FunASR's is Emotion2Vec's to refuse, but for what comes before
     assert recognised == np.eye(len(FAMILIES), dtype=bool).tolist()
 

@@ -80,6 +80,41 @@ def test_jobs_and_batches_say_the_same(client: Client, kind: str, sound: Path, r
         assert told["readouts"] == result["readouts"]
 
 
+PLANES = {"values", "all"}
+"""Those that give arousal and valence."""
+
+
+def test_a_plane_that_the_model_can_t_fill_is_refused_before_it_runs(
+    client: Client, kind: str, sound: Path
+) -> None:
+    files = [("file", ("call.wav", sound.read_bytes()))]
+    heard = client.service.scheduler.sound_seconds
+    answers = [
+        client.post_file(sound, export="srt,plane"),
+        client.post("/v1/recognitions?export=plane", files=files, headers={"Prefer": "respond-async"}),
+        client.post("/v1/batches", files=files, data={"export": "plane_svg"}),
+    ]
+    with connect(f"ws://{client.base_url.host}:{client.base_url.port}/v1/live") as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "store": True, "export": "plane"}))
+        socket.send('{"type": "end"}')
+        told = json.loads(socket.recv(60))
+    if kind in PLANES:
+        assert [answer.status_code for answer in answers] == [200, 202, 202]
+        place = client.outputs / answers[0].headers["location"].rpartition("/")[2]
+        assert (place / "plane.png").is_file()
+        for job in (answers[1].json()["id"], answers[2].json()["jobs"][0]["id"]):
+            assert client.finished(job)["state"] == "done"
+        assert told == {"type": "ended", "output": None}
+        return
+    problems = [answer.json() for answer in answers]
+    if KINDS[kind]:  # of embeddings alone there are no streams
+        problems.append(told["problem"])
+    assert {(problem["status"], problem["type"]) for problem in problems} == {(422, problems[0]["type"])}
+    assert all("values called arousal and valence" in problem["detail"] for problem in problems)
+    assert client.service.scheduler.sound_seconds == heard
+    assert not list(client.service.uploads.directory.iterdir())
+
+
 def test_the_client_reads_it(client: Client, kind: str, sound: Path) -> None:
     with EmovoxClient(str(client.base_url)) as other:
         recognition = other.recognize(sound, store=False)

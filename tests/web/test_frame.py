@@ -75,6 +75,39 @@ def test_who_wants_nothing_to_move(browser: Browser, service: Client) -> None:
             expect(page.locator(".scene .names span").first).to_be_visible()
             assert page.evaluate(moving) == count
             tab.shoot(f"opening-{motion}")
+            endless = page.evaluate(
+                "() => { document.querySelector('main').innerHTML = '<div class=\"bar unknown\"><i></i></div>';"
+                " return getComputedStyle(document.querySelector('.bar i')).animationIterationCount }"
+            )
+            assert endless == ("1" if motion == "reduce" else "infinite")
+
+
+def test_a_word_when_long_work_has_ended(browser: Browser, service: Client) -> None:
+    away = """() => {
+        window.told = []
+        window.Notification = class {
+            static permission = 'granted'
+            constructor(title, options) { window.told.push(`${title}: ${options.body}`) }
+        }
+        Object.defineProperty(document, 'hidden', { get: () => true })
+        const [now, send] = [Date.now, XMLHttpRequest.prototype.send]
+        Date.now = () => now() + (window.later ?? 0)
+        XMLHttpRequest.prototype.send = function (body) {
+            this.addEventListener('load', () => { if (window.slow) window.later = 30_000 })
+            send.call(this, body)
+        }
+    }"""
+    with opened(browser, str(service.base_url)) as tab:
+        tab.page.add_init_script(f"({away})()")
+        page = tab.open()
+        page.get_by_role("button", name="Try an example").click()
+        tab.result()
+        assert page.evaluate("told") == []  # it was there at once
+        page.evaluate("() => { window.slow = true }")
+        tab.choose(ROOT / "examples" / "emodb_03b01Wa_angry.flac")
+        page.wait_for_function("() => told.length")
+        assert page.evaluate("told") == ["Emovox: 2 of 2 finished"]
+        expect(page).to_have_title("Angry · emodb_03b01Wa_angry.flac – Emovox")
 
 
 def test_colours_of_the_reader_s_own(browser: Browser, service: Client) -> None:

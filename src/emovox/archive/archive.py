@@ -192,11 +192,11 @@ class Archive:
             return {self._mapper.resolved(text) for text in connection.scalars(query) if text is not None}
 
     def segments(self, id_: str) -> list[dict[str, Any]]:
-        """The segments of a recognition: start, end (seconds), emotion, confidence, the nine scores, channel."""
+        """The segments of a recognition: start, end (s), emotion, confidence, nine scores, channel, values."""
         query = select(segments).where(segments.c.recognition == id_).order_by(segments.c.number)
         with self.database.connect() as connection:
             mappings = connection.execute(query).mappings().all()
-        return [{key: value for key, value in row.items() if key != "recognition"} for row in mappings]
+        return [rows.segment(row) for row in mappings]
 
     def embedding(self, id_: str) -> Floats | None:
         """The embedding of a recognition, float32 (D,), rounded to float16."""

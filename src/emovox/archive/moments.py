@@ -5,6 +5,7 @@ between them, and with at least as much speech as the rule asks for. So it goes 
 and like them sees no change within a segment, which is 17 s at most.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -164,11 +165,8 @@ def of_records(
         by_id = {id_: joined(own, rule) for id_, own in _nine(connection, allowed, rule, mover)}
     else:
         name = named(rule, names) if records else None
-        by_id = (
-            {}
-            if name is None
-            else {record.id: joined(_stored(record, name, recognized=recognized), rule) for record in allowed}
-        )
+        own = {} if name is None else _own(connection, allowed, name, recognized=recognized)
+        by_id = {id_: joined(stretches, rule) for id_, stretches in own.items()}
     return {id_: moments for id_, moments in by_id.items() if moments}
 
 
@@ -201,8 +199,30 @@ def _nine(
         yield from by_id.items()
 
 
+def _own(
+    connection: Connection, records: Sequence[ArchiveRecord], name: Name, *, recognized: bool
+) -> dict[str, list[Stretch]]:
+    """Of what isn't one of the nine: values as the archive has them, the rest from the outputs directories."""
+    by_id = _values(connection, records, name) if name.value else {}
+    rest = (record for record in records if record.id not in by_id)
+    return by_id | {record.id: list(_stored(record, name, recognized=recognized)) for record in rest}
+
+
+def _values(connection: Connection, records: Sequence[ArchiveRecord], name: Name) -> dict[str, list[Stretch]]:
+    by_id: dict[str, list[Stretch]] = {}
+    own = segments.c
+    for first in range(0, len(records), _MANY):
+        ids = [record.id for record in records[first : first + _MANY]]
+        query = select(segments).where(own.recognition.in_(ids), own["values"].is_not(None))
+        for row in connection.execute(query.order_by(own.recognition, own.number)).mappings():
+            stretches = by_id.setdefault(row["recognition"], [])
+            number = json.loads(row["values"]).get(name.readout, {}).get(name.label)
+            if number is not None:
+                stretches.append(Stretch(row["number"], row["start"], row["end"], number))
+    return by_id
+
+
 def _stored(record: ArchiveRecord, name: Name, *, recognized: bool) -> Iterator[Stretch]:
-    """Of what isn't one of the nine: from the outputs directory, as the archive has it of the whole alone."""
     if record.outputs is None:
         return
     try:

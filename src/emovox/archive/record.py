@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from emovox import files
 from emovox.archive import foreign
+from emovox.archive.names import checked, values
 from emovox.archive.pooling import pooled
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, FramesError
@@ -30,9 +30,9 @@ from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.policy import Ruling, Side, policy
 
 Floats = NDArray[np.float32]
+Values = Mapping[str, Mapping[str, float]]
 
 UNKNOWN_MODEL = "unknown"
-_LONGEST = 200  # characters of a label: an index of PostgreSQL takes no row above 2.7 kB
 # What JSON and NumPy raise on any bytes: nested too deeply, numbers too large.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
 RAW = "raw"
@@ -50,7 +50,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """A segment, its embedding float32 (D,); emotion, confidence and scores as of a record."""
+    """A segment, its embedding float32 (D,), values by readout; emotion, confidence and scores as of a record."""
 
     start: float
     end: float
@@ -59,6 +59,7 @@ class SegmentRecord:
     scores: dict[str, float] | None
     channel: int | None = None
     embedding: Floats | None = None
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -226,10 +227,11 @@ def from_recognition(
                 _in_order(item.scores),
                 item.channel,
                 None if item.embedding is None or item.is_abstained else pooled(item.embedding),
+                values(item.readouts),
             )
             for item in recognition.segments or ()
         ),
-        readouts=_checked(recognition.readouts),
+        readouts=checked(recognition.readouts),
         baseline=baseline,
         emotions=recognition.model.emotions,
         side=facts.side,
@@ -299,16 +301,6 @@ def possible_ids(directory: Path) -> set[str]:
 
 def _in_order(scores: Mapping[str, float] | None) -> dict[str, float] | None:
     return None if scores is None else {name: scores[name] for name in NAMES}
-
-
-def _checked(readouts: Mapping[str, ReadoutResult]) -> dict[str, ReadoutResult]:
-    for name, item in readouts.items():
-        numbers = item.scores or item.values or {}
-        if not all(map(math.isfinite, numbers.values())):
-            raise ArchiveError(f"the readout {name:.100} holds NaN or infinity")
-        if max(map(len, (name, *numbers))) > _LONGEST:
-            raise ArchiveError(f"a readout and its labels have names of at most {_LONGEST} characters")
-    return dict(readouts)
 
 
 def _read(path: Path) -> Any:

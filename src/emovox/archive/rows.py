@@ -180,7 +180,14 @@ def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
             "confidence": item.confidence,
             **_scores(item.scores),
             "channel": item.channel,
+            "values": _text(json.dumps(item.values)) if item.values else None,
         }
+
+
+def segment(row: RowMapping) -> dict[str, Any]:
+    """A segment of its row, as `Archive.segments` gives it."""
+    values = {} if row["values"] is None else json.loads(row["values"])
+    return {key: value for key, value in row.items() if key != "recognition"} | {"values": values}
 
 
 def vectors(record: ArchiveRecord) -> Iterator[tuple[SpaceKey, int, bytes]]:
@@ -292,9 +299,8 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         ],
     )
     for record in batch:
-        if record.id in known and record.summary is not None:  # which earlier versions didn't keep
-            bare = update(recognitions).where(recognitions.c.id == record.id, recognitions.c.summary.is_(None))
-            connection.execute(bare.values(**_summaries(record)))
+        if record.id in known:
+            _complete(connection, record)
         before = known.get(record.id)
         if record.outputs is None or before is None or before == mapper.stored(record.outputs):
             continue
@@ -303,6 +309,18 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
             connection.execute(moved.values(outputs=mapper.stored(record.outputs)))
     _keep_directories(connection, copies, mapper)
     return len(new)
+
+
+def _complete(connection: Connection, record: ArchiveRecord) -> None:
+    """Add to a known recognition what earlier versions didn't keep: its summary, values of its segments."""
+    if record.summary is not None:
+        bare = update(recognitions).where(recognitions.c.id == record.id, recognitions.c.summary.is_(None))
+        connection.execute(bare.values(**_summaries(record)))
+    for row in of_segments(record):
+        if row["values"] is not None:
+            own = (segments.c[name] == row[name] for name in ("recognition", "number"))
+            empty = update(segments).where(*own, segments.c["values"].is_(None))
+            connection.execute(empty.values({"values": row["values"]}))
 
 
 def _keep_directories(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0012"  # the newest migration
+HEAD = "0013"  # the newest migration
 
 metadata = MetaData()
 
@@ -90,6 +90,7 @@ segments = Table(
     Column("confidence", Float),
     *_scores(),
     Column("channel", Integer),
+    Column("values", Text),  # JSON: of each readout that gives values, those by their names; null: there are none
     Index("segments_confidence", "confidence", "recognition", "number"),
 )
 

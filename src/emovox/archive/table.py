@@ -32,14 +32,22 @@ _TOGETHER = 1000  # rows of a Parquet group
 
 def layout_of(view: "View") -> Layout:
     """The columns that readouts of its records have; with a baseline also those of the raw scores."""
-    layout = segment_layout(view)
+    layout = _layout(view)
     for name in view.archive.reading_names(view.where):
         layout.add_readout(name.readout, [name.label], classes=not name.value)
     return layout
 
 
 def segment_layout(view: "View") -> Layout:
-    """The same of segments, which are kept with the nine emotions alone."""
+    """The same of segments, which are kept with the nine emotions and values."""
+    layout = _layout(view)
+    for name in view.archive.reading_names(view.where):
+        if name.value:
+            layout.add_readout(name.readout, [name.label], classes=False)
+    return layout
+
+
+def _layout(view: "View") -> Layout:
     layout = Layout()
     if view.relative is not None:
         layout.relative, layout.moved = True, [EMOTION]
@@ -126,12 +134,12 @@ def rows(records: Iterable[ArchiveRecord], layout: Layout) -> Iterator[audformat
 
 
 def segments(view: "View") -> Iterator[Rows]:
-    """The segments of records, as the archive has them: with the nine emotions alone."""
+    """The segments of records, as the archive has them: with the nine emotions and values."""
     for record in view.records():
         outputs = None if record.outputs is None else str(record.outputs)
         rows, relative_to = view.segments(record)
         baseline = None if relative_to == RAW else relative_to
-        items = view.archive.corrections.label(record, [_segment(row) for row in rows])
+        items = view.archive.corrections.label(record, [_segment(row, record) for row in rows])
         yield Rows(record.link or record.name, outputs, items, baseline=baseline)
 
 
@@ -141,11 +149,16 @@ def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
         yield Source(record.link or record.name, record.outputs)
 
 
-def _segment(row: dict[str, Any]) -> Segment:
+def _segment(row: dict[str, Any], record: ArchiveRecord) -> Segment:
     scores = None if row["emotion"] is None else {name: row[name] for name in NAMES}
     facts = {name: row[name] for name in ("start", "end", "emotion", "confidence", "channel")}
     without = row.get("scores_without")  # checked when it was archived, as all of it
-    return Segment.model_construct(**facts, scores=scores, scores_without=without)
+    readouts = {
+        name: own.model_copy(update={"values": row["values"][name]})
+        for name, own in record.readouts.items()
+        if name in row["values"]
+    }
+    return Segment.model_construct(**facts, scores=scores, scores_without=without, readouts=readouts)
 
 
 def _own_columns(layout: Layout) -> dict[str, type]:

@@ -33,6 +33,7 @@ from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
+from emovox.exports import check_values
 from emovox.inference.recognition import ModelFacts
 from emovox.models.catalog import is_name
 from emovox.outputs import is_outputs
@@ -95,6 +96,7 @@ class Batch:
 
         Raises:
             BatchError: the input or the output can't be used, or the output was made with other options.
+            ExportError: a format needs values that the model doesn't give.
             EmovoxError: as `Recognizer` and `Archive`.
         """
         wish, out = self._wish, self._out
@@ -141,6 +143,7 @@ class Batch:
             engine = self._make(plan)
             stack.callback(engine.close)
             self._ready = engine.start()
+            check_values(wish.formats, self._ready.metadata.readouts, wish.options.head)
             self._check(self._ready.model)
             self._load()
             engine.know(self._ledger.contents(10 * _TOGETHER))
@@ -171,6 +174,8 @@ class Batch:
                     sides=self._rows.sides,
                     notes=self._rows.notes,
                 ).run()
+                if wish.policy.abstain:  # what was withheld in the tables would lie there
+                    self._rows.clear()
         return self.status
 
     def _work(self, engine: BatchEngine) -> None:

@@ -120,6 +120,15 @@ class Shards:
                 if name.startswith(".") and name.endswith(DRAFT):
                     (self.place / name).delete()
 
+    def clear(self) -> None:
+        """Remove all shards.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        for name in list(self.names()):
+            (self.place / name).delete()
+
     def read(self, name: str, columns: list[str] | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """The rows of one shard whose columns have one of the values in `filters`.
 

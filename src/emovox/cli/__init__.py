@@ -36,9 +36,11 @@ COMMANDS = {
     "evaluate": "Measure a model on recordings whose emotions are known.",
     "models": "List, download, convert, verify and remove models.",
     "serve": "Start the service: the page and an HTTP API at http://localhost:7860.",
+    "mcp": "Let an assistant ask, by the Model Context Protocol: it sees what is granted, and stores nothing.",
     "keys": "Create, list and remove the service's API keys.",
     "notice": "Write what people are told before emotions are inferred from their voices.",
     "log": "Show and verify the log of use: who had what recognised, read, exported or deleted, and when.",
+    "plugins": "List what installed packages add: exports, model families, label files.",
     "config": "Show the settings.",
     "schema": "Print the JSON Schema of result.json.",
 }

@@ -198,6 +198,12 @@ def show(name: str, form: str, labels: str | None) -> None:
                 if segment["emotion"] is not None:
                     emotion = label(segment["emotion"], _language(labels))
                     times += f"  {100 * segment['confidence']:5.1f} %  {emotion}"
+                own = [
+                    (f"{name}.{key}", value)
+                    for name, item in segment["values"].items()
+                    for key, value in item.items()
+                ]
+                times += "".join(f"  {printable(name)} {value:.2f}" for name, value in own)
                 click.echo(f"{'segment':12}{times}")
 
 
@@ -248,8 +254,8 @@ def export(
     """Write the archive as a table: of recordings, of their segments, or of their frames.
 
     What readouts give besides the nine emotions has columns READOUT.LABEL, such as dimensions.arousal. The archive
-    has the segments with the nine alone; frames are read from the outputs directories. Both tables are those of
-    `emovox table`, which also reads outputs directories that are in no archive.
+    has the segments with the nine and values, without other classes; frames are read from the outputs directories.
+    Both tables are those of `emovox table`, which also reads outputs directories that are in no archive.
 
     \b
     emovox archive export > archive.csv

@@ -255,13 +255,13 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 @baseline.command(no_args_is_help=True)
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def export(name: str, file: Path) -> None:
+@fitted.overwrite
+def export(name: str, file: Path, overwrite: bool) -> None:
     """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`.
 
     The copy doesn't say what it was made from, as that may be paths and people's names.
     """
-    Baseline.find(name).anonymous.write(file)
-    click.echo(file)
+    fitted.export(Baseline.find(name).anonymous, file, overwrite=overwrite)
 
 
 def _sources(arguments: Sequence[str], column: str | None) -> list[RecordingSource]:

@@ -23,15 +23,15 @@ def formats_option(
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-_WIDTH = max(map(len, exports.FORMATS))
+class _Command(click.Command):
+    """Lists the formats below its help: plug-ins that add some are loaded for nothing else."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, exports.about(name)) for name, _ in exports.EXPORTERS.usable()])
 
 
-@click.command(
-    no_args_is_help=True,
-    epilog="\n".join(
-        ["\b", "Formats:", *(f"  {name:{_WIDTH}}  {exports.about(name)}" for name in exports.FORMATS)]
-    ),
-)
+@click.command(cls=_Command, no_args_is_help=True)
 @click.argument("paths", nargs=-1, required=True, metavar="OUTPUTS_DIR...")
 @click.option(
     "--format",

@@ -1,7 +1,8 @@
-"""What the commands of heads and of baselines share: listing and deleting what a user fitted."""
+"""What the commands of heads and of baselines share: listing, exporting and deleting what a user fitted."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -21,6 +22,24 @@ def read_all(kind: type[Kind]) -> tuple[list[Kind], int]:
             click.echo(f"Error: {printable(str(error))}", err=True)
             code = 1
     return items, code
+
+
+def overwrite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of an export that replaces FILE."""
+    return click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")(function)
+
+
+def export(item: Fitted, file: Path, *, overwrite: bool) -> None:
+    """Write a copy to a file, and say so; what is there is kept unless `overwrite`.
+
+    Raises:
+        click.BadParameter: there is a file.
+        EmovoxError: as `item.error`: it can't be written.
+    """
+    if file.exists() and not overwrite:
+        raise click.BadParameter(f"{file} is there already: --overwrite replaces it", param_hint="FILE")
+    item.write(file)
+    click.echo(file)
 
 
 def delete(kind: type[Fitted], name: str, *, yes: bool, report: str | None = None) -> None:

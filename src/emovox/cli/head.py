@@ -109,6 +109,8 @@ def train(
 ) -> int:
     """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
 
+    Or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example.
+
     With --values it has numbers instead, a column for each: ratings of arousal, of how tired a voice is.
 
     Or on corrections, which people made of segments on the page or through the API, with --corrections. Whole
@@ -286,11 +288,12 @@ def remove(name: str, yes: bool) -> None:
 @head.command(no_args_is_help=True)
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def export(name: str, file: Path) -> None:
+@fitted.overwrite
+def export(name: str, file: Path, overwrite: bool) -> None:
     """Copy a head to FILE, to use it elsewhere: `--head FILE.json`. It doesn't say where its list is."""
     item = Head.find(name)
-    item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})}).write(file)
-    click.echo(file)
+    copy = item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})})
+    fitted.export(copy, file, overwrite=overwrite)
 
 
 class _Steps:

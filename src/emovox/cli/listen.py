@@ -20,7 +20,7 @@ from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, TooShortError
-from emovox.exports import FORMATS, Language
+from emovox.exports import FORMATS, Language, check_values
 from emovox.inference.live import Event, Live
 from emovox.inference.options import Options, Sink
 from emovox.inference.recognition import WARNINGS
@@ -156,6 +156,7 @@ def listen(
     with ExitStack() as stack:
         outputs = None if no_save else Outputs(settings().outputs)
         recognizer = Recognizer(model, mapping=mapping, notice=lambda line: click.echo(line, err=True))
+        check_values(formats, recognizer.metadata.readouts, options.head)
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
         saving = Saving(
@@ -182,7 +183,7 @@ def listen(
         nine = recognizer.metadata.emotions is not None
         display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
         if jsonl:
-            display = JsonLines(language, 2 if events == "2" else 1)
+            display = JsonLines(language, 2 if events == "2" else 1, lambda: live.baseline)
         stop = stack.enter_context(_stopping())
         if not jsonl:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"

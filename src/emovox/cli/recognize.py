@@ -190,8 +190,7 @@ def recognize(
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:
     """Refuse options once, not for every file."""
-    own = [] if options.head is None else [options.head.readout]
-    check_values(formats, [*recognizer.metadata.readouts, *own])
+    check_values(formats, recognizer.metadata.readouts, options.head)
     if options.head is not None:
         options.head.check(recognizer.metadata)
     sides = options.side or (None,)

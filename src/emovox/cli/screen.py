@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 import click
@@ -15,6 +15,7 @@ from emovox.cli.report import bar, clock, fitted, label, printable, values
 from emovox.emotions import BY_NAME, EMOTIONS
 from emovox.exports import palette
 from emovox.exports.verdict import Verdict, verdict
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpdate
 from emovox.inference.recognition import ReadoutResult
 
@@ -87,13 +88,26 @@ class Lines:
 
 
 class JsonLines(Lines):
-    """Every event as a line of JSON."""
+    """Every event as a line of JSON; and what those behind it are relative to, wherever that becomes another."""
 
-    def __init__(self, language: str, events: EventsVersion) -> None:
+    def __init__(self, language: str, events: EventsVersion, baseline: Callable[[], BaselineFacts | None]) -> None:
+        """Begin.
+
+        Args:
+            language: of the emotions.
+            events: their version.
+            baseline: tells what they are relative to at present.
+        """
         super().__init__(language)
-        self._version = events
+        self._version, self._baseline = events, baseline
+        self._checksum = ""
 
     def show(self, events: Sequence[Event], *, seconds: float, peak: float, lost: int) -> None:  # noqa: D102
+        facts = self._baseline()
+        if facts is not None and facts.checksum != self._checksum:
+            self._checksum = facts.checksum
+            line = {"type": "baseline", "baseline": facts.model_dump(mode="json")}
+            click.echo(json.dumps(line, ensure_ascii=False))
         for event in events:
             click.echo(json.dumps(event.to_dict(self._version), ensure_ascii=False))
         if events:

@@ -13,6 +13,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.inference.splitting import finish
 from emovox.inference.state import RunState
 from emovox.labels.label_list import Labelled
+from emovox.labels.stretches import sound_of
 from emovox.labels.value_list import Rated
 from emovox.notes import listed_notes
 from emovox.policy import listed_sides
@@ -45,15 +46,16 @@ def recognitions(
     """
     for row, following in zip_longest(rows, rows[1:]):
         begin(row.name)
-        if following is not None:
+        if following is not None and following.span is None:
             recognizer.expect(following.path)
         try:
             sides, notes = listed_sides(row.groups, recognizer.policy), listed_notes(row.groups)
-        except PolicyError as error:
-            yield row, str(error)
+            sound = sound_of(row)
+        except (PolicyError, AudioError) as error:
+            yield row, error.reason if isinstance(error, AudioError) else str(error)
             continue
         own = replace(options if sides is None else replace(options, side=sides), **notes)
-        [result] = recognizer.recognize_together([Request(row.path, own, state_sink=state_sink)])
+        [result] = recognizer.recognize_together([Request(sound, own, state_sink=state_sink)])
         if isinstance(result, DecoderError):  # not the recording's fault
             raise result
         if isinstance(result, EmovoxError):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,82 +19,46 @@ from emovox.exports import (
     textgrid,
     timeline,
 )
+from emovox.exports.exporter import Exporter, ExportInput, Language, Writer, check_exporter
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
+from emovox.models.head import Head
 from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
-
-Language = Literal["en", "zh"]
-
-
-@dataclass(frozen=True)
-class _Input:
-    """What a file is made from."""
-
-    recognition: Recognition
-    sound: Path
-    language: Language
+from emovox.registry import Registry
 
 
-_Write = Callable[[_Input, BinaryIO], None]
-
-
-@dataclass(frozen=True)
-class _Format:
-    """All that is known of a format.
-
-    Attributes:
-        title: what people call it.
-        about: what it holds, for the command's help.
-        suffix: of its files.
-        media_type: of its files.
-        writers: what writes each part that it shows.
-        package: that its writers need.
-        stem: of the name of the one file that shows all parts; empty: each has a file of its own.
-        chinese: the title in Chinese; empty: the same.
-    """
-
-    title: str
-    about: str
-    suffix: str
-    media_type: str
-    writers: dict[Part, _Write]
-    package: str | None = None
-    stem: str = ""
-    chinese: str = ""
-
-
-def _text(pieces: Callable[[_Input], Iterable[str]]) -> _Write:
-    def write(job: _Input, file: BinaryIO) -> None:
+def _text(pieces: Callable[[ExportInput], Iterable[str]]) -> Writer:
+    def write(job: ExportInput, file: BinaryIO) -> None:
         for piece in pieces(job):
             file.write(piece.encode("utf-8"))
 
     return write
 
 
-def _drawn(kind: Literal["png", "svg"]) -> _Write:
-    def write(job: _Input, file: BinaryIO) -> None:
+def _drawn(kind: Literal["png", "svg"]) -> Writer:
+    def write(job: ExportInput, file: BinaryIO) -> None:
         timeline.write(job.recognition, job.sound, file, kind=kind, language=job.language)
 
     return write
 
 
-def _planed(kind: Literal["png", "svg"]) -> _Write:
-    def write(job: _Input, file: BinaryIO) -> None:
+def _planed(kind: Literal["png", "svg"]) -> Writer:
+    def write(job: ExportInput, file: BinaryIO) -> None:
         plane.write(job.recognition, file, kind=kind, language=job.language)
 
     return write
 
 
-def _sound_of(job: _Input) -> str:
+def _sound_of(job: ExportInput) -> str:
     """The file that times refer to: what was processed, if it was kept, or else the recording by its name."""
     return job.sound.name if job.sound.exists() else job.recognition.recording.name or job.sound.name
 
 
-_FORMATS: dict[str, _Format] = {
-    "srt": _Format(
+_BUILT_IN = {
+    "srt": Exporter(
         title="SRT",
         about="captions: a cue for each segment, and for each line of text",
         suffix=".srt",
@@ -105,7 +68,7 @@ _FORMATS: dict[str, _Format] = {
             "lines": _text(lambda job: captions.srt(job.recognition, job.language, lines=True)),
         },
     ),
-    "vtt": _Format(
+    "vtt": Exporter(
         title="VTT",
         about="the same, for browsers",
         suffix=".vtt",
@@ -115,7 +78,7 @@ _FORMATS: dict[str, _Format] = {
             "lines": _text(lambda job: captions.vtt(job.recognition, job.language, lines=True)),
         },
     ),
-    "textgrid": _Format(
+    "textgrid": Exporter(
         title="TextGrid (Praat)",
         chinese="TextGrid（Praat）",
         about="Praat and ELAN: tiers of emotion, confidence, classes and values",
@@ -123,14 +86,14 @@ _FORMATS: dict[str, _Format] = {
         media_type="text/plain; charset=utf-8",
         writers={"segments": _text(lambda job: textgrid.pieces(job.recognition, job.language))},
     ),
-    "audacity": _Format(
+    "audacity": Exporter(
         title="Audacity",
         about="a label track",
         suffix=".txt",
         media_type="text/plain; charset=utf-8",
         writers={"segments": _text(lambda job: audacity.lines(job.recognition, job.language))},
     ),
-    "emotionml": _Format(
+    "emotionml": Exporter(
         title="EmotionML",
         about="EmotionML 1.0 of the W3C: categories, dimensions, and the values' traces",
         suffix=".emotionml.xml",
@@ -141,7 +104,7 @@ _FORMATS: dict[str, _Format] = {
         ),
         stem="emotions",
     ),
-    "csv": _Format(
+    "csv": Exporter(
         title="CSV",
         about="tables: a row for each segment, for each line of text, and for each frame",
         suffix=".csv",
@@ -152,7 +115,7 @@ _FORMATS: dict[str, _Format] = {
             "frames": _text(lambda job: comma_separated.frames(job.recognition)),
         },
     ),
-    "parquet": _Format(
+    "parquet": Exporter(
         title="Parquet",
         about="the same, typed",
         suffix=".parquet",
@@ -164,7 +127,7 @@ _FORMATS: dict[str, _Format] = {
         },
         package="pyarrow",
     ),
-    "png": _Format(
+    "png": Exporter(
         title="PNG",
         about="the timeline: waveform, curves, segments",
         suffix=".png",
@@ -173,7 +136,7 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="timeline",
     ),
-    "svg": _Format(
+    "svg": Exporter(
         title="SVG",
         about="the same, to be scaled and searched",
         suffix=".svg",
@@ -182,7 +145,7 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="timeline",
     ),
-    "plane": _Format(
+    "plane": Exporter(
         title="Plane",
         chinese="情感平面",
         about="arousal over valence, and the way through it, as PNG",
@@ -192,7 +155,7 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="plane",
     ),
-    "plane_svg": _Format(
+    "plane_svg": Exporter(
         title="Plane (SVG)",
         chinese="情感平面（SVG）",
         about="the same, to be scaled",
@@ -202,7 +165,7 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="plane",
     ),
-    "html": _Format(
+    "html": Exporter(
         title="Report",
         chinese="报告",
         about="a page to hand on, and to print: summary, picture, peaks, model, limits",
@@ -217,27 +180,38 @@ _FORMATS: dict[str, _Format] = {
 
 _PLANES = {"plane", "plane_svg"}
 
-FORMATS = tuple(_FORMATS)
-"""The names of the formats, in the order in which files are written."""
-MEDIA_TYPES = {form.suffix.removeprefix("."): form.media_type for form in _FORMATS.values()}
-"""Of the files, by suffix."""
+EXPORTERS = Registry("emovox.exports", Exporter, _BUILT_IN, ExportError, check=check_exporter)
+"""The formats, in the order in which files are written; those of plug-ins come last."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of the formats, in the order in which files are written."""
+    return tuple(EXPORTERS)
+
+
+def media_types() -> dict[str, str]:
+    """Of the files, by suffix without its dot."""
+    types: dict[str, str] = {}
+    for _, exporter in EXPORTERS.usable():
+        types.setdefault(exporter.suffix.removeprefix("."), exporter.media_type)
+    return types
 
 
 def title(name: str, language: Language = "en") -> str:
     """What people call a format."""
-    form = _FORMATS[name]
-    return (form.chinese if language == "zh" else "") or form.title
+    exporter = EXPORTERS[name]
+    return (exporter.chinese if language == "zh" else "") or exporter.title
 
 
 def about(name: str) -> str:
     """What a format holds, and what it needs, in a line of English."""
-    form = _FORMATS[name]
-    return form.about if form.package is None else f"{form.about} (needs {form.package})"
+    exporter = EXPORTERS[name]
+    return exporter.about if exporter.package is None else f"{exporter.about} (needs {exporter.package})"
 
 
 def parts(name: str) -> tuple[Part, ...]:
     """What a format shows, of which a result must have one: `segments`, `lines`, `frames`."""
-    return tuple(_FORMATS[name].writers)
+    return tuple(EXPORTERS[name].writers)
 
 
 def values(name: str) -> tuple[str, ...]:
@@ -247,7 +221,7 @@ def values(name: str) -> tuple[str, ...]:
 
 def missing_package(name: str) -> str | None:
     """The package that a format needs, if it isn't installed."""
-    package = _FORMATS[name].package
+    package = EXPORTERS[name].package
     return package if package and find_spec(package) is None else None
 
 
@@ -255,19 +229,19 @@ _HOW = {"segments": "--segments", "lines": "--words", "frames": "--granularity f
 
 
 def check_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` in the order of `FORMATS`, each once, if this installation can write them.
+    """Return `names` in the order of `names()`, each once, if this installation can write them.
 
     Raises:
         ExportError: no such format, none at all, or a package that writes it isn't installed.
     """
     unique = set(names)
-    if strangers := sorted(unique - set(FORMATS)):
-        raise ExportError(f"no format {', '.join(map(repr, strangers))}: choose {', '.join(FORMATS)}")
+    if strangers := sorted(unique - set(EXPORTERS)):
+        raise ExportError(f"no format {', '.join(map(repr, strangers))}: choose {', '.join(EXPORTERS)}")
     if not unique:
-        raise ExportError(f"name at least one format of {', '.join(FORMATS)}")
-    formats = tuple(name for name in FORMATS if name in unique)
+        raise ExportError(f"name at least one format of {', '.join(EXPORTERS)}")
+    formats = tuple(name for name in EXPORTERS if name in unique)
     for name in formats:
-        package = _FORMATS[name].package
+        package = EXPORTERS[name].package
         if package is None:
             continue
         try:
@@ -277,14 +251,15 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
     return formats
 
 
-def check_values(formats: Iterable[str], readouts: Iterable[Readout]) -> None:
-    """Refuse formats that need values which none of a model's readouts, a head among them, gives.
+def check_values(formats: Iterable[str], readouts: Iterable[Readout], head: Head | None = None) -> None:
+    """Refuse formats that need values which neither a model's readouts nor a head gives.
 
     Raises:
         ExportError: one does.
     """
     if _PLANES & set(formats):
-        every = [readout.labels for readout in readouts if readout.gives_values]
+        own = [] if head is None else [head.readout]
+        every = [readout.labels for readout in (*readouts, *own) if readout.gives_values]
         for labels in every[:-1]:
             with suppress(ExportError):
                 plane.check(labels)
@@ -309,8 +284,8 @@ def needs(formats: Iterable[str]) -> frozenset[Part]:
     return frozenset(
         part
         for name in check_formats(formats)
-        for part in _FORMATS[name].writers
-        if part == "segments" or _FORMATS[name].stem
+        for part in EXPORTERS[name].writers
+        if part == "segments" or EXPORTERS[name].stem
     )
 
 
@@ -325,7 +300,7 @@ def write(
     Args:
         recognition: what to write.
         directory: its outputs directory; pictures show the waveform of processed_audio.wav, if it is there.
-        formats: names among `FORMATS`.
+        formats: names of formats.
         language: of the emotions where people read them; tables have the English names.
 
     Returns:
@@ -336,36 +311,37 @@ def write(
         OutputsError: the disk is full, or the directory can't be read or written.
     """
     directory = Path(directory)
-    job = _Input(recognition, directory / AUDIO, language)
+    job = ExportInput(recognition, directory / AUDIO, language)
     plan = [item for name in check_formats(formats) for item in _plan(name, recognition)]
-    for file_name, writer in plan:
-        with replacing(directory / file_name) as file:
+    for name, file_name, writer in plan:
+        with EXPORTERS.blamed(name, f"writing {file_name}"), replacing(directory / file_name) as file:
             writer(job, file)
-    return [directory / file_name for file_name, _ in plan]
+    return [directory / file_name for _, file_name, _ in plan]
 
 
 def written(recognition: Recognition, directory: Path) -> tuple[str, ...]:
     """The formats of which an outputs directory has a file, if this installation can write them."""
     names: list[str] = []
-    for name in FORMATS:
+    for name in EXPORTERS:
         with suppress(ExportError):
-            if any((directory / file).exists() for file, _ in _plan(name, recognition)):
+            if any((directory / file).exists() for _, file, _ in _plan(name, recognition)):
                 names += check_formats([name])
     return tuple(names)
 
 
-def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, _Write]]:
-    """The files of one format that this recognition can fill, each with its writer."""
-    form = _FORMATS[name]
-    present = [part for part in form.writers if getattr(recognition, part) is not None]
+def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, str, Writer]]:
+    """The format, and each of its files that this recognition can fill with its writer."""
+    exporter = EXPORTERS[name]
+    present = [part for part in exporter.writers if getattr(recognition, part) is not None]
     if not present:
-        how = " or ".join(_HOW[part] for part in form.writers)
+        how = " or ".join(_HOW[part] for part in exporter.writers)
         raise ExportError(
-            f"{name} needs {' or '.join(form.writers)}, which this result lacks: recognise again with {how}"
+            f"{name} needs {' or '.join(exporter.writers)}, which this result lacks: recognise again with {how}"
         )
     channel = recognition.recording.channel
-    for part in present[:1] if form.stem else present:
+    for part in present[:1] if exporter.stem else present:
         yield (
-            f"{form.stem or part}{'' if channel is None else f'_channel{channel}'}{form.suffix}",
-            form.writers[part],
+            name,
+            f"{exporter.stem or part}{'' if channel is None else f'_channel{channel}'}{exporter.suffix}",
+            exporter.writers[part],
         )

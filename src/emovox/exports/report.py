@@ -14,6 +14,7 @@ from emovox.exports.warned import warned
 from emovox.inference.recognition import Recognition
 from emovox.inference.sentence import clock, label
 from emovox.inference.summary import SpeechSummary
+from emovox.models import sheet
 
 _STYLE = """
 body { font: 15px/1.55 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; color: #1c1b22;
@@ -27,10 +28,13 @@ p { margin: .3rem 0 } .faint { color: #5f5d6b } .sentence { font-size: 1.15rem }
 .pair { display: flex; flex-wrap: wrap; gap: 0 4rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid #e4e2ec; font-weight: 400 }
-th { color: #5f5d6b } img { max-width: 100%; height: auto }
+th { color: #5f5d6b } figure { margin: 0; overflow-x: auto } img { width: 100%; min-width: 40rem; height: auto }
 .notice { border-top: 1px solid #e4e2ec; padding-top: .8rem; margin-top: 2rem; font-size: .87rem; color: #5f5d6b }
-@media print { body { margin: 0; max-width: none; font-size: 11pt } * { print-color-adjust: exact }
-  h2, table, img { break-inside: avoid } h2 { break-after: avoid } }
+@page { margin: 14mm }
+@media print { body { margin: 0; padding: 0; max-width: none; font-size: 10pt } * { print-color-adjust: exact }
+  h2, table, figure, .notice { break-inside: avoid } h2 { margin-top: 1rem; break-after: avoid }
+  td, th { padding-top: .12rem; padding-bottom: .12rem } .notice { margin-top: 1rem }
+  img { width: auto; min-width: 0; max-width: 100%; max-height: 92mm } }
 """
 _WORDS = {
     "en": {
@@ -48,6 +52,13 @@ _WORDS = {
         "spoke": "Spoke for {}. Nothing else was inferred.",
         "recognized": "recognised {}",
         "channel": "channel {}",
+        "declared": "What was declared",
+        "side": "whose voice it is: {}",
+        "purpose": "purpose: {}",
+        "consent": "consent: {}",
+        "ethics": "approval of the study: {}",
+        "exception": "exception: {}",
+        "policy": "policy: {}",
         "warnings": "To be aware of",
         "limits": "What this can’t say",
         "limit": "The scores say how a voice sounds to a model that learned from recordings which people "
@@ -72,6 +83,13 @@ _WORDS = {
         "spoke": "说话时长 {}，未作其他推断。",
         "recognized": "识别于 {}",
         "channel": "声道 {}",
+        "declared": "事先说明",
+        "side": "说话人身份：{}",
+        "purpose": "目的：{}",
+        "consent": "同意书：{}",
+        "ethics": "研究批准文号：{}",
+        "exception": "例外：{}",
+        "policy": "策略：{}",
         "warnings": "请注意",
         "limits": "它不能说明什么",
         "limit": "分数表示一段声音在模型听来如何。模型学习的是由人标注、多由演员表演的录音。"
@@ -118,11 +136,17 @@ def pieces(recognition: Recognition, sound: Path, language: str) -> Iterator[str
         timeline.write(recognition, sound, memory, kind="png", language=language)
         data = base64.b64encode(memory.getvalue()).decode("ascii")
         alternative = escape(headline, quote=True)
-        yield f'<h2>{words["picture"]}</h2>\n<img alt="{alternative}" src="data:image/png;base64,{data}">\n'
+        yield f"<h2>{words['picture']}</h2>\n"
+        yield f'<figure tabindex="0"><img alt="{alternative}" src="data:image/png;base64,{data}"></figure>\n'
     model = recognition.model
     by = words["by"].format(model.name, model.revision, model.precision, recognition.emovox)
     relative = relative_to(recognition, language)
+    declared = [words[name].format(one_line(text)) for name, text in _declared(recognition)]
+    if declared:
+        yield f"<h2>{words['declared']}</h2>\n<p>{escape(' · '.join(declared))}</p>\n"
     yield f"<h2>{words['model']}</h2>\n<p>{escape(' · '.join(filter(None, [by, relative])))}</p>\n"
+    for sentence in sheet.short(model.name, model.revision, language):
+        yield f"<p>{escape(sentence)}</p>\n"
     if recognition.warnings:
         yield f"<h2>{words['warnings']}</h2>\n<ul>\n"
         for code in recognition.warnings:
@@ -130,6 +154,15 @@ def pieces(recognition: Recognition, sound: Path, language: str) -> Iterator[str
         yield "</ul>\n"
     yield f"<h2>{words['limits']}</h2>\n<p>{words['limit']}</p>\n<p class=notice>{words['notice']}</p>\n"
     yield "</body></html>\n"
+
+
+def _declared(recognition: Recognition) -> Iterator[tuple[str, str]]:
+    """What was said of the recording beforehand, and the policy that it was recognised under."""
+    recording, policy = recognition.recording, recognition.policy
+    texts = {"side": recording.side, "purpose": recording.purpose, "consent": recording.consent}
+    if policy is not None:
+        texts |= {"policy": policy.profile, "ethics": policy.ethics, "exception": policy.exception}
+    yield from ((name, text) for name, text in texts.items() if text is not None)
 
 
 def _of_summary(summary: SpeechSummary, words: dict[str, str], language: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
+from emovox.labels.stretches import sound_of
 from emovox.labels.value_list import Rated
 from emovox.notes import NOTES, Notes, joined_notes, listed_notes
 from emovox.outputs import RESULT
@@ -82,15 +83,15 @@ def _embedding(row: Labelled | Rated, recognizer: Recognizer, cache: EmbeddingCa
     recognizer.policy.demand(side, **notes)
     recognizer.policy.check(side, WHAT)
     sha256 = checksum(path)
-    cached = cache.get(sha256)
+    cached = cache.get(sha256, span=row.span)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         return cached, sha256
     recognition = recognizer.recognize(
-        path, embedding=True, side=sides, purpose=notes.get("purpose"), consent=notes.get("consent")
+        sound_of(row), embedding=True, side=sides, purpose=notes.get("purpose"), consent=notes.get("consent")
     )
     assert recognition.embedding is not None  # noqa: S101  asked for
     embedding: Vector = recognition.embedding[0]
-    cache.put(recognition.recording.sha256, embedding)
+    cache.put(sha256 if row.span else recognition.recording.sha256, embedding, span=row.span)
     return embedding, sha256
 
 

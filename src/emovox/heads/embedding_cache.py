@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox import private
+from emovox.labels.label_list import Span
 from emovox.settings import settings
 
 FILE = "embeddings.sqlite3"  # in the cache directory: it may be deleted at any time
@@ -40,25 +41,26 @@ class EmbeddingCache:
                 "PRIMARY KEY (model, sha256)) WITHOUT ROWID"
             )
 
-    def get(self, sha256: str, channel: int | None = None) -> Vector | None:
-        """The embedding (D,) of the recording with that checksum, or of a channel of it, if it is there."""
+    def get(self, sha256: str, channel: int | None = None, span: Span | None = None) -> Vector | None:
+        """The embedding (D,) of the recording with that checksum, a channel or a stretch of it, if it is there."""
         with suppress(sqlite3.Error):
             row = (
                 self._database
                 and self._database.execute(
-                    "SELECT value FROM embedding WHERE model = ? AND sha256 = ?", (self._key(channel), sha256)
+                    "SELECT value FROM embedding WHERE model = ? AND sha256 = ?",
+                    (self._key(channel, span), sha256),
                 ).fetchone()
             )
             return np.frombuffer(row[0], "<f4").astype(np.float32) if row else None
         return None
 
-    def put(self, sha256: str, embedding: Vector, channel: int | None = None) -> None:
+    def put(self, sha256: str, embedding: Vector, channel: int | None = None, span: Span | None = None) -> None:
         """Add one, (D,)."""
         with suppress(sqlite3.Error):
             if self._database is not None:
                 value = embedding.astype("<f4").tobytes()
                 self._database.execute(
-                    "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", (self._key(channel), sha256, value)
+                    "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", (self._key(channel, span), sha256, value)
                 )
 
     def close(self) -> None:
@@ -66,8 +68,9 @@ class EmbeddingCache:
         if self._database is not None:
             self._database.close()
 
-    def _key(self, channel: int | None) -> str:
-        return self._model if channel is None else f"{self._model} channel {channel}"
+    def _key(self, channel: int | None, span: Span | None) -> str:
+        part = "" if channel is None else f" channel {channel}"
+        return f"{self._model}{part}" if span is None else f"{self._model}{part} {span[0]:g} to {span[1]:g} s"
 
 
 def stored(sha256: str) -> list[Vector]:

@@ -78,7 +78,7 @@ def train(
     """Train a head on a list of labelled recordings.
 
     Args:
-        path: of the list, .csv, .tsv or .jsonl.
+        path: of the list, as `read_labels` reads it.
         name: of the head.
         recognizer: the model on whose embeddings the head is trained.
         paths: column of paths; by default one with a usual name.

@@ -1,14 +1,17 @@
-"""Lists of labelled recordings: CSV, TSV or JSON lines."""
+"""Lists of labelled recordings: tables, JSON lines, and what annotation programs write."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from emovox.audio import lists
 from emovox.audio.lists import column
 from emovox.errors import LabelsError
+from emovox.labels.reader import END, START
+from emovox.labels.readers import READERS, reader_of
 
 PATHS = tuple(name for name in lists.COLUMNS if name not in {"url", "uri"})  # what is elsewhere isn't fetched
 LABELS = ("label", "emotion", "class", "emo")
@@ -18,7 +21,24 @@ GROUPS = ("speaker", "group", "session", "subject", "actor")
 Failure = tuple[str, str]
 """A recording that could not be used, by its name in the list, and why."""
 
+Span = tuple[float, float]
+"""Start and end of a stretch of a recording, in seconds."""
+
 _SHOWN = 5
+
+
+class ListRows(NamedTuple):
+    """The rows of a list.
+
+    Attributes:
+        rows: text by column, without the times of a stretch.
+        columns: all that there are.
+        spans: of each row the stretch of the recording that it is about; None: all of it.
+    """
+
+    rows: list[dict[str, str]]
+    columns: list[str]
+    spans: list[Span | None]
 
 
 class Listed(Protocol):
@@ -36,17 +56,22 @@ class Listed(Protocol):
     def groups(self) -> Mapping[str, str]:
         """The columns that are neither."""
 
+    @property
+    def span(self) -> Span | None:
+        """The stretch of the recording that it is about; None: all of it."""
+
 
 @dataclass(frozen=True)
 class Labelled:
-    """A recording and its label.
+    """A recording, or a stretch of one, and its label.
 
     Attributes:
         path: where it is.
         label: its class.
-        name: the path as the list has it.
+        name: the path as the list has it; of a stretch with its times, `call.wav#t=1.5,3.2`.
         groups: the other columns: speaker, language, …
         original: the label as the list has it, if `label` is the class that it means.
+        span: the stretch that it is about; None: all of it.
     """
 
     path: Path
@@ -54,51 +79,71 @@ class Labelled:
     name: str
     groups: Mapping[str, str] = field(default_factory=dict)
     original: str | None = None
+    span: Span | None = None
 
 
 def read_labels(path: Path, *, paths: str | None = None, labels: str | None = None) -> list[Labelled]:
     """Read a list with a column of paths, relative to it, and one of labels; all other columns are groups.
 
     Args:
-        path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it.
+        path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it; .TextGrid, .eaf or an Audacity label track,
+            whose intervals are the rows and whose tiers are the columns; or what a plug-in reads.
         paths: the column of paths; by default the first of `PATHS` that the list has.
         labels: the column of labels; by default the first of `LABELS` that the list has.
 
     Raises:
         LabelsError: unreadable, a column is missing or a cell of it empty, or one recording has two labels.
     """
-    rows, columns = read_rows(path)
+    rows, columns, spans = read_rows(path)
     path_column, label_column = (
         column(columns, paths, PATHS, str(path)),
         column(columns, labels, LABELS, str(path)),
     )
     by_name: dict[str, Labelled] = {}
-    for number, row in enumerate(rows, 1):
-        name, label = row.get(path_column, ""), row.get(label_column, "")
-        if not name or not label:
-            raise LabelsError(f"{path}: row {number} has no {label_column if name else path_column}")
+    for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
+        place, label = row.get(path_column, ""), row.get(label_column, "")
+        if span is not None and not label:
+            continue
+        if not place or not label:
+            raise LabelsError(f"{path}: row {number} has no {label_column if place else path_column}")
         groups = {key: value for key, value in row.items() if key not in (path_column, label_column)}
-        item = Labelled(lists.locate(path.parent, name), label, name, groups)
+        name = stretch_name(place, span)
+        item = Labelled(lists.locate(path.parent, place), label, name, groups, span=span)
         if name in by_name and by_name[name].label != label:
             raise LabelsError(f"{path}: {name} is labelled {by_name[name].label!r} and {label!r}")
         by_name[name] = item
     return list(by_name.values())
 
 
-def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows of a list, and its columns.
+def stretch_name(name: str, span: Span | None) -> str:
+    """The name of a recording, with the times of a stretch of it as the W3C's Media Fragments URI has them."""
+    return name if span is None else f"{name}#t={span[0]:g},{span[1]:g}"
+
+
+def read_rows(path: Path) -> ListRows:
+    """The rows of a list, by the reader of its ending.
 
     Raises:
         LabelsError: it is unreadable, or empty.
     """
-    try:
-        with path.open("rb") as file:
-            rows = list(lists.rows(file, str(path)))
-    except OSError as error:
-        raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
+    ending, reader = reader_of(path)
+    with READERS.blamed(ending, f"reading {path}"):
+        rows = [dict(row) for row in reader.read(path)]
     if not rows:
         raise LabelsError(f"{path}: the list is empty")
-    return rows, list(dict.fromkeys(key for row in rows for key in row))
+    spans = [_span(row, path, number) if reader.intervals else None for number, row in enumerate(rows, 1)]
+    return ListRows(rows, list(dict.fromkeys(key for row in rows for key in row)), spans)
+
+
+def _span(row: dict[str, str], path: Path, number: int) -> Span:
+    """The stretch of a row, whose times are taken out."""
+    try:
+        start, end = float(row.pop(START)), float(row.pop(END))
+    except (KeyError, ValueError):
+        start = end = math.nan
+    if not (0 <= start < end and math.isfinite(end)):
+        raise LabelsError(f"{path}: row {number} has no {START} before its {END}, in seconds")
+    return start, end
 
 
 def find_group(rows: Sequence[Listed], name: str | None, path: Path) -> str | None:

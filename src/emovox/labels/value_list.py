@@ -8,24 +8,26 @@ from pathlib import Path
 from emovox.audio import lists
 from emovox.audio.lists import column
 from emovox.errors import LabelsError
-from emovox.labels.label_list import PATHS, read_rows
+from emovox.labels.label_list import PATHS, Span, read_rows, stretch_name
 
 
 @dataclass(frozen=True)
 class Rated:
-    """A recording and its ratings.
+    """A recording, or a stretch of one, and its ratings.
 
     Attributes:
         path: where it is.
         values: its ratings by name, on the scale of the list; those that the list leaves empty aren't there.
         name: the path as the list has it.
         groups: the other columns: speaker, language, …
+        span: the stretch that it is about; None: all of it.
     """
 
     path: Path
     values: Mapping[str, float]
     name: str
     groups: Mapping[str, str] = field(default_factory=dict)
+    span: Span | None = None
 
 
 def read_values(
@@ -34,7 +36,7 @@ def read_values(
     """Read a list with a column of paths, relative to it, and columns of numbers; all others are groups.
 
     Args:
-        path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it.
+        path: as of `read_labels`.
         names: of the values; those that the list has no column of are left out.
         paths: the column of paths; by default the first of `PATHS` that the list has.
         columns: by value, the column that has another name.
@@ -42,7 +44,7 @@ def read_values(
     Raises:
         LabelsError: unreadable, no column of values, a cell that is no number, or one recording with two ratings.
     """
-    rows, present = read_rows(path)
+    rows, present, spans = read_rows(path)
     if strange := [name for name in columns or {} if name not in names]:
         raise LabelsError(f"no value {strange[0]!r}: the model gives {', '.join(names)}")
     path_column = column(present, paths, PATHS, str(path))
@@ -58,19 +60,22 @@ def read_values(
         )
     taken = {path_column, *chosen.values()}
     by_name: dict[str, Rated] = {}
-    for number, row in enumerate(rows, 1):
-        name = row.get(path_column, "")
-        if not name:
+    for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
+        place = row.get(path_column, "")
+        if not place:
             raise LabelsError(f"{path}: row {number} has no {path_column}")
         values = {
             key: _number(row[source], f"{path}: row {number}, {source}")
             for key, source in chosen.items()
             if row.get(source)
         }
+        if span is not None and not values:
+            continue
+        name = stretch_name(place, span)
         if name in by_name and by_name[name].values != values:
             raise LabelsError(f"{path}: {name} is rated twice, and differently")
         groups = {key: value for key, value in row.items() if key not in taken}
-        by_name[name] = Rated(lists.locate(path.parent, name), values, name, groups)
+        by_name[name] = Rated(lists.locate(path.parent, place), values, name, groups, span)
     if not any(row.values for row in by_name.values()):
         raise LabelsError(f"{path}: {', '.join(chosen.values())}: every cell is empty")
     return list(by_name.values())

@@ -1,12 +1,13 @@
-"""The families of models that are computed: each is a package, and a line here."""
+"""The families of models that are computed: each is a package, and a line here; others come from plug-ins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from emovox.errors import ModelError
 from emovox.models.emotion2vec.family import EMOTION2VEC
 from emovox.models.family import Family
+from emovox.models.layout import LAYOUTS, Layout
 from emovox.models.odyssey.family import ODYSSEY
 from emovox.models.sensevoice.family import SENSEVOICE
 from emovox.models.snapshot import Snapshot
@@ -14,16 +15,32 @@ from emovox.models.speechbrain.family import SPEECHBRAIN
 from emovox.models.voxprofile.family import VOXPROFILE
 from emovox.models.wav2vec2.family import WAV2VEC2
 from emovox.models.whisper.family import WHISPER
+from emovox.registry import Registry
 
-FAMILIES: tuple[Family[Any], ...] = (
-    SENSEVOICE,
-    EMOTION2VEC,
-    SPEECHBRAIN,
-    WAV2VEC2,
-    ODYSSEY,
-    WHISPER,
-    VOXPROFILE,
-)
+_BUILT_IN: dict[str, Family[Any]] = {
+    "sensevoice": SENSEVOICE,
+    "emotion2vec": EMOTION2VEC,
+    "speechbrain": SPEECHBRAIN,
+    "wav2vec2": WAV2VEC2,
+    "odyssey": ODYSSEY,
+    "whisper": WHISPER,
+    "voxprofile": VOXPROFILE,
+}
+
+
+def _check(name: str, family: Family[Any], others: Iterable[Family[Any]]) -> None:
+    """Refuse what would be taken for another; raises `ValueError`."""
+    if any(issubclass(family.snapshot, other.snapshot) for other in others):
+        raise ValueError(f"its class of snapshots, {family.snapshot.__name__}, is another family's")
+
+
+FAMILIES: Registry[Family[Any]] = Registry("emovox.model_families", Family, _BUILT_IN, ModelError, check=_check)
+"""In the order in which a folder is looked at; those of plug-ins come last, so they take no others' snapshots."""
+
+
+def layouts() -> tuple[Layout, ...]:
+    """How the families' snapshots are laid out, in the order in which a repository is looked through."""
+    return tuple(dict.fromkeys((*LAYOUTS, *(family.layout for _, family in FAMILIES.usable()))))
 
 
 def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> Snapshot:
@@ -36,14 +53,15 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> S
     Raises:
         ModelError: it is of no family, a file is missing or unreadable, or it says what can't be computed.
     """
-    for family in FAMILIES:
-        if family.recognises(directory):
-            snapshot: Snapshot = family.read(directory, labels or {})
-            return snapshot
-    kinds = "; ".join(f"{family.title} ({family.layout.config})" for family in FAMILIES)
+    for name, family in FAMILIES.usable():
+        with FAMILIES.blamed(name, f"reading {directory} as {family.title}"):
+            if family.recognises(directory):
+                snapshot: Snapshot = family.read(directory, labels or {})
+                return snapshot
+    kinds = "; ".join(f"{family.title} ({family.layout.config})" for _, family in FAMILIES.usable())
     raise ModelError(f"{directory} is not a snapshot that can be computed; these can: {kinds}")
 
 
 def family_of(snapshot: Snapshot) -> Family[Any]:
     """The family whose snapshot it is."""
-    return next(family for family in FAMILIES if isinstance(snapshot, family.snapshot))
+    return next(family for _, family in FAMILIES.usable() if isinstance(snapshot, family.snapshot))

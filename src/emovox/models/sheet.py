@@ -6,9 +6,12 @@ known, it says so. It is a help for who has to write instructions for use, and d
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from emovox.errors import EmovoxError
+from emovox.models import catalog
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout
 from emovox.models.terms import terms_of
@@ -19,6 +22,24 @@ _CALIBRATED = (
     "given then."
 )
 _UNCALIBRATED = "What its confidence is worth wasn't measured: it is never `unsure`."
+_SHORT = {
+    "en": {
+        "licence": "Licence: {} ({}).",
+        "corpora": "Trained on {}.",
+        "unknown": "What it was trained on is not known.",
+        "confidence": "Its confidence was measured: where that is too low a verdict is unsure.",
+        "uncalibrated": "What its confidence is worth wasn’t measured.",
+        "whole": "Instruction sheet: emovox models sheet {}",
+    },
+    "zh": {
+        "licence": "许可证：{}（{}）。",
+        "corpora": "训练语料：{}。",
+        "unknown": "训练语料不详。",
+        "confidence": "置信度经过测量：过低时判断为不确定。",
+        "uncalibrated": "置信度值多少没有测量过。",
+        "whole": "使用说明书：emovox models sheet {}",
+    },
+}
 _UNKNOWN = (
     "Not known: measure it on recordings like yours (`emovox evaluate LABELS --out report`, then `--evaluation`)."
 )
@@ -33,6 +54,41 @@ def sheet(metadata: Metadata, *, card: Path | None = None, evaluation: Mapping[s
         evaluation: an evaluation.json, of recordings like those that it will be used on.
     """
     return "\n".join(_lines(metadata, card, evaluation))
+
+
+def short(name: str, revision: str, language: str) -> list[str]:
+    """The sheet in a few sentences, and the command that gives all of it; empty where the model isn't here.
+
+    Args:
+        name: of the model, as results have it.
+        revision: of the same.
+        language: `en` or `zh`.
+    """
+    metadata, words = _on_disk(name, revision), _SHORT[language]
+    if metadata is None:
+        return []
+    terms = terms_of(metadata.licence)
+    calibrated = any(readout.calibration is not None for readout in metadata.readouts)
+    comma = "、" if language == "zh" else ", "
+    return [
+        words["licence"].format(metadata.licence, terms.chinese if language == "zh" else terms.english),
+        words["corpora"].format(comma.join(metadata.corpora)) if metadata.corpora else words["unknown"],
+        words["confidence" if calibrated else "uncalibrated"],
+        words["whole"].format(catalog.name_of(name, revision)),
+    ]
+
+
+def _on_disk(name: str, revision: str) -> Metadata | None:
+    """What that very revision's file says of itself; a result may have any name in it, so it is no path."""
+    from emovox.models.runtime.engine import read_metadata  # noqa: PLC0415  takes time to load
+
+    with suppress(EmovoxError):
+        entry = catalog.find(catalog.name_of(name, revision))
+        converted = (file for path in catalog.conversions(entry.name) for file in sorted(path.glob("*/*.onnx")))
+        for file in converted if entry.file is None else [entry.file]:
+            if (metadata := read_metadata(file)).revision == revision:
+                return metadata
+    return None
 
 
 def _lines(metadata: Metadata, card: Path | None, evaluation: Mapping[str, Any] | None) -> Iterator[str]:

@@ -15,6 +15,7 @@ from emovox.server.http.request_body import Limits, receive
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.jobs import Job, NewJob
 from emovox.server.jobs.runner import Runner
+from emovox.server.metadata import check_export
 from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
 from emovox.server.service import Service, receiving, service_of
 
@@ -49,6 +50,7 @@ async def accept(
 
     Raises:
         Problem: something is wrong; nothing is left of the request.
+        ExportError: an export needs values that the model doesn't give; likewise.
     """
     service = service_of(request)
     read(request, {}, kind, apart=APART)  # mistakes in the query needn't wait for the body
@@ -56,6 +58,7 @@ async def accept(
         form = await receive(request, service.uploads, limits, name=request.query_params.get("name"))
     try:
         options = read(request, form.fields, kind, apart=APART)
+        await asyncio.to_thread(check_export, options, service.settings.model)
         if not form.files:
             raise invalid([{"field": "file", "reason": "the form contains no recording"}])
         name = request.query_params.get("name") or form.fields.get("name")

@@ -19,6 +19,7 @@ from emovox.server.http.problems import log
 from emovox.server.http.sockets import Gate, listen, raise_limit, room
 from emovox.server.keys import Keys
 from emovox.server.service import Service
+from emovox.settings import settings
 
 FEW = 64  # connections; a lower limit is logged
 GRACE = 20  # seconds for requests to end when the service stops
@@ -75,7 +76,7 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
     Args:
         host: the address to listen on.
         port: the port; 0: any free one.
-        no_keys: require no keys, even if other machines can reach the address.
+        no_keys: require no keys, even if other machines can reach the address, or one of `allowed_hosts`.
 
     Returns:
         The exit code.
@@ -83,20 +84,23 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
     Raises:
         SettingsError: keys are required and there are none, the database can't be opened, or the port is in use.
     """
-    keys_needed = not no_keys and not is_loopback(host)
+    names = settings().service.allowed_hosts
+    reachable = not is_loopback(host) or bool(names)  # by those names through a proxy on this machine
+    keys_needed = not no_keys and reachable
     if keys_needed:
         database = open_database()
         try:
             if not Keys(database).all():
+                where = names if is_loopback(host) else host
                 raise SettingsError(
-                    f"other machines can reach {host}, so clients need an API key: make one with "
+                    f"other machines can reach {where}, so clients need an API key: make one with "
                     "`emovox keys add NAME`, or use --no-keys to let anybody in"
                 )
         finally:
             database.dispose()
     logs.set_up()
     app = create_app(host=host, keys_needed=keys_needed)
-    _tell_policy(policy(), reachable=not is_loopback(host))
+    _tell_policy(policy(), reachable=reachable)
     try:
         server = make_server(app, host=host, port=port)
     except SettingsError:

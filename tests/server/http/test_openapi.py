@@ -41,7 +41,7 @@ class Filled:
         given = {"id_": self.ids.get(kind, ""), "tag": "complaint", "name": "result.json", "number": "0", **values}
         if kind == "examples":
             given["name"] = values.get("name", "emodb_03b01Wa_angry.flac")
-        return re.sub(r"\{(\w+)\}", lambda match: given[match[1]], template)
+        return re.sub(r"\{(\w+)\}", lambda match: given.get(match[1], "none"), template)
 
 
 @pytest.fixture(scope="module")

@@ -8103,6 +8103,13 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8125,13 +8132,6 @@ export interface operations {
                 consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -8234,10 +8234,16 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
                 /** @description only what this revision of a model recognised */
@@ -8246,12 +8252,14 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -8712,6 +8720,10 @@ export interface operations {
     map__v1_archive_map_get: {
         parameters: {
             query?: {
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8728,12 +8740,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description how many, latest first */
-                limit?: number;
-                /** @description of the projection; auto: UMAP if it is installed */
-                method?: "auto" | "umap" | "pca";
             };
             header?: never;
             path?: never;
@@ -9266,6 +9278,13 @@ export interface operations {
             query: {
                 /** @description what must hold of neighbouring segments, and for how many seconds of speech: a rule, or the name of a flag */
                 rule: string;
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -9282,15 +9301,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;

@@ -84,6 +84,18 @@ export const en = {
           ['0', 'Show all'],
           ['PageUp PageDown', 'Move the view'],
           ['Home End', 'To the start, to the end'],
+          ['J L', 'Five seconds back, or forth'],
+          ['< >', 'Slower, faster'],
+          ['R', 'The segment over and over'],
+          ['S', 'One side of a call alone'],
+        ],
+      },
+      {
+        title: 'In a comparison',
+        keys: [
+          ['A B …', 'Hear that recording, at the same second'],
+          ['X', 'The next one'],
+          ['+ −', 'Zoom all of them; on one of them all keys of the timeline but S work'],
         ],
       },
       {

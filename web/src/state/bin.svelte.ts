@@ -9,6 +9,8 @@ export const SECONDS = 10
 
 class Bin {
   ids = $state.raw<readonly string[]>([])
+  /** How many recordings they are. */
+  count = $state(0)
   /** Seconds until they are gone. */
   left = $state(0)
   problem = $state.raw<ProblemError | null>(null)
@@ -27,10 +29,10 @@ class Bin {
   }
 
   /** Delete outputs, ten seconds from now. `refit`: also take them out of the baselines that they are in. */
-  put(ids: readonly string[], refit: boolean, gone: (id: string) => void): void {
+  put(ids: readonly string[], count: number, refit: boolean, gone: (id: string) => void): void {
     void this.empty()
     this.problem = null
-    ;[this.ids, this.left, this.#refit, this.#gone] = [ids, SECONDS, refit, gone]
+    ;[this.ids, this.count, this.left, this.#refit, this.#gone] = [ids, count, SECONDS, refit, gone]
     for (const id of ids) search.chosen.delete(id)
     this.#timer = window.setInterval(() => {
       if (--this.left <= 0) void this.empty()

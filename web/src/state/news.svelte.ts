@@ -38,7 +38,15 @@ class News {
       const words = preferences.words
       const failed = queue.items.filter(({ state }) => state === 'failed').length
       const text = `${words.queue.finished(queue.finished, queue.items.length)}${failed ? `, ${words.queue.failedCount(failed)}` : ''}`
-      new Notification('Emovox', { body: text, icon: '/favicon.svg', tag: 'emovox' })
+      try {
+        const told = new Notification('Emovox', { body: text, icon: '/favicon.svg', tag: 'emovox' })
+        told.onclick = () => {
+          window.focus()
+          told.close()
+        }
+      } catch {
+        // phones have them for service workers alone: there the tab's title tells
+      }
     })
   }
 }

@@ -122,6 +122,12 @@ class Recordings {
     while (this.next !== null && !this.problem) await this.more(LARGE)
   }
 
+  /** How many recordings outputs are, as people count: both sides of a call are one. */
+  count(ids: Pick<ReadonlySet<string>, 'has' | 'size'>): number {
+    const more = (entry: Entry): number => Math.max(0, outputsOf(entry).filter((id) => ids.has(id)).length - 1)
+    return this.entries.reduce((count, entry) => count - more(entry), ids.size)
+  }
+
   /** An output is gone. */
   forget(id: string): void {
     this.stored = this.stored.flatMap((summary) => {
@@ -279,8 +285,9 @@ function titled({ headline, readout }: Brief): string {
 
 /** What stands for one where there is a line for it: what its speech comes to, or its emotion. */
 export function heading(entry: Entry): { emotion: Emotion | null; label: string; share: number | null } {
-  const { lead, label, withheld, share } = entry
+  const { lead, label, withheld, share, item } = entry
   const { frame, result } = preferences.words
+  if (label === null && item && !item.summary) return { emotion: lead, label: '', share } // it isn't known yet
   return { emotion: lead, label: label ?? (withheld ? frame.talkTime : result.embeddings), share }
 }
 

@@ -1,9 +1,13 @@
 /** What the keys do in a timeline. */
 import type { Corrector } from './corrector.svelte'
-import type { Navigation } from './navigation.svelte'
+import type { Navigation, Passable } from './navigation.svelte'
 
 /** Do what a key stands for; one that stands for nothing is left to the page. */
-export function press(navigation: Navigation, event: KeyboardEvent, corrector: Corrector | null = null): void {
+export function press<S extends Passable>(
+  navigation: Navigation<S>,
+  event: KeyboardEvent,
+  corrector: Corrector | null = null,
+): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const { player, view, duration } = navigation
   const length = view.end - view.start

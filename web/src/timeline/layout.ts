@@ -23,20 +23,23 @@ const BAND = 24 // height that a class needs
 const LANE = 34
 export const WORDS = 22
 
-/** Where things are, for a width: of one recording, or of two sides mirrored on one axis. */
+/**
+ * Where things are, for a width: of one recording, or of two sides mirrored on one axis.
+ * `slim`: one of several recordings, one below the other.
+ */
 export function layout(
   width: number,
   series: Series | null, // null: no curves, and more room for the waveform
-  { sides = 1, words = false }: { sides?: number; words?: boolean } = {},
+  { sides = 1, words = false, slim = false }: { sides?: number; words?: boolean; slim?: boolean } = {},
 ): Layout {
   const small = width < 520
   const axis = 24
   const top = axis + (words ? WORDS : 2)
   const bands = series && inBands(series) ? BAND * series.lines.length : 0
   if (sides < 2) {
-    const wave = series ? (small ? 72 : 92) : small ? 130 : 170
+    const wave = slim ? 56 : series ? (small ? 72 : 92) : small ? 130 : 170
     const from = top + LANE + 6
-    const curves = series && Math.max(small ? 150 : 172, bands)
+    const curves = series && Math.max(slim ? 72 : small ? 150 : 172, bands)
     const box = curves === null ? null : { width, top: from + wave + 10, foot: from + wave + 10 + curves }
     const bottom = from + wave + (curves === null ? 0 : 10 + curves)
     const rows: Rows = {

@@ -1,14 +1,24 @@
 /** Where one is in a timeline: the part in view, the cursor, the chosen segment; and the ways from one to the next. */
+import type { Segment } from '../api/types'
+import type { Turn } from './leads'
 import type { Player } from './player.svelte'
 import type { Sides } from './sides.svelte'
 import { around, moved, type View, within, zoomed } from './view'
 
-export class Navigation {
+/** What one goes through: a recording, the sides of a call, or several recordings. */
+export interface Passable {
+  readonly all: readonly unknown[]
+  readonly segmented: readonly (readonly Segment[])[]
+  readonly turns: readonly Turn[]
+  segmentAt(side: number, time: number): number | null
+}
+
+export class Navigation<S extends Passable = Sides> {
   view: View = $state.raw({ start: 0, end: 0 })
   chosen = $state.raw<{ side: number; index: number } | null>(null)
 
   constructor(
-    readonly sides: Sides,
+    readonly sides: S,
     readonly player: Player,
     readonly duration: number,
   ) {
@@ -91,11 +101,12 @@ export class Navigation {
       this.chosen = { side: turn.side, index: sides.segmentAt(turn.side, turn.start + 0.001) ?? 0 }
       return this.seek(turn.start)
     }
-    const segments = sides.segmented[0] ?? []
+    const side = this.shown[0] ?? 0
+    const segments = sides.segmented[side] ?? []
     if (!segments.length) return
     const last = segments.length - 1
-    const index = !chosen ? (by > 0 ? 0 : last) : Math.min(last, Math.max(0, chosen.index + by))
-    this.chosen = { side: 0, index }
+    const index = chosen?.side !== side ? (by > 0 ? 0 : last) : Math.min(last, Math.max(0, chosen.index + by))
+    this.chosen = { side, index }
     this.seek(segments[index]?.start ?? 0)
   }
 

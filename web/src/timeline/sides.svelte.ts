@@ -18,6 +18,27 @@ export async function firstLook(id: string): Promise<Timeline | null> {
   return ask(api.GET('/v1/outputs/{id_}/timeline', { params: { path: { id_: id }, query } })).catch(() => null)
 }
 
+/** The sound and scores of a result, on the side of its baseline that the reader looks at. */
+export function dataOf(id: string, duration: number): TimelineData {
+  return new TimelineData(
+    duration,
+    (start, end, points, segments, signal) =>
+      ask(
+        api.GET('/v1/outputs/{id_}/timeline', {
+          params: { path: { id_: id }, query: { start, end, points, segments } },
+          signal,
+        }),
+      ),
+    (timeline) => preferences.side(timeline, timelineWithout),
+  )
+}
+
+/** The index of the segment at a moment; null: nobody speaks. */
+export function segmentAt(segments: readonly Segment[], time: number): number | null {
+  const index = segments.findIndex(({ start, end }) => start <= time && time < end)
+  return index < 0 ? null : index
+}
+
 export class Sides {
   readonly own: TimelineData
   /** The two channels of a call, if it is one. */
@@ -25,7 +46,6 @@ export class Sides {
   names = $state.raw<[string, string]>(['', ''])
   #other = $state.raw<TimelineData | null>(null)
   readonly #id: string
-  readonly #duration: number
 
   /**
    * `onother`: what to do with the sound of a call's other side; null: the recording is shown alone.
@@ -38,14 +58,13 @@ export class Sides {
     first?: Promise<Timeline | null>,
   ) {
     this.#id = id
-    this.#duration = duration
-    this.own = this.#made(id)
+    this.own = dataOf(id, duration)
     void this.own.begin(first)
     void (onother ? callOf(id) : Promise.resolve(null)).then(
       (call) => {
         if (!call) return
         const other = call.ids[call.ids[0] === id ? 1 : 0]
-        this.#other = this.#made(other)
+        this.#other = dataOf(other, duration)
         void this.#other.begin()
         onother?.(soundOf(other))
         this.names = sideNames(call.key)
@@ -69,8 +88,7 @@ export class Sides {
 
   /** The index of a side's segment at a moment. */
   segmentAt(side: number, time: number): number | null {
-    const index = this.segmented[side]?.findIndex((segment) => segment.start <= time && time < segment.end) ?? -1
-    return index < 0 ? null : index
+    return segmentAt(this.segmented[side] ?? [], time)
   }
 
   /** The result that a side is. */
@@ -92,19 +110,5 @@ export class Sides {
     const { sides, timeline } = preferences.words
     const declared = this.call?.declared[side]
     return this.names[side] || (declared && sides.names[declared]) || timeline.side(side + 1)
-  }
-
-  #made(id: string): TimelineData {
-    return new TimelineData(
-      this.#duration,
-      (start, end, points, segments, signal) =>
-        ask(
-          api.GET('/v1/outputs/{id_}/timeline', {
-            params: { path: { id_: id }, query: { start, end, points, segments } },
-            signal,
-          }),
-        ),
-      (timeline) => preferences.side(timeline, timelineWithout),
-    )
   }
 }

@@ -33,6 +33,15 @@ def frames(data: Bytes, start: int, end: int) -> Structure | None:
     return Structure([(start, end if truncated or not last else tail + last)], truncated, seconds=seconds)
 
 
+def are_frames(data: bytes) -> bool:
+    """Whether bytes begin with frames: so many in a row that it can't be chance, or nothing but frames."""
+    length, place, count = _kind(data[:HEAD]), 0, 0
+    while length and count < FOLLOWING and (size := length(data[place : place + HEAD])):
+        place += size
+        count += 1
+    return count == FOLLOWING or (count > 0 and place == len(data))
+
+
 def _kind(head: bytes) -> Length | None:
     return next((length for length in (_mpeg, _adts, _ac3, _dts, _loas) if length(head)), None)
 

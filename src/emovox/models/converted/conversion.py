@@ -14,6 +14,7 @@ from emovox.models.checkpoints.weights import Weights
 from emovox.models.families import family_of
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.onnx.graph import Graph
+from emovox.models.pages import drop_pages
 from emovox.models.snapshot import Snapshot
 
 MODEL_FILE = "model.onnx"
@@ -94,6 +95,8 @@ def convert(
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+    for path in snapshot.weight_files:  # which stay mapped as long as somebody has the snapshot
+        drop_pages(path.resolve())
     return directory / MODEL_FILE
 
 

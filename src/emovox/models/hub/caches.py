@@ -18,7 +18,7 @@ from pathlib import Path
 
 from emovox.errors import ModelError, UnknownModelError
 from emovox.models.checkpoints.shards import weight_files
-from emovox.models.layout import LAYOUTS, Layout
+from emovox.models.layout import Layout
 from emovox.models.repository import Repository
 
 TITLES = {"hf": "Hugging Face's cache", "ms": "ModelScope's cache"}
@@ -123,7 +123,9 @@ def _is_whole(folder: Path, layout: Layout | None) -> bool:
         names = [path.name for path in folder.iterdir() if path.is_file()]  # not so a link to what isn't there
     except OSError:
         return False
-    for one in LAYOUTS if layout is None else (layout,):
+    if layout is None:
+        from emovox.models.families import layouts  # noqa: PLC0415  few need it, and it takes time to load
+    for one in layouts() if layout is None else (layout,):
         weights = one.weights_among(names)
         if one.config in names and len(weights) == 1:
             with suppress(ModelError):

@@ -28,10 +28,11 @@ from emovox.errors import HubError, HubMismatchError, HubUnreachableError, Model
 from emovox.models.catalog import NOT_STATED, partial_path, snapshot_lock, snapshot_path
 from emovox.models.checkpoints.shards import ENDING, shard_names
 from emovox.models.entry import CatalogModel
+from emovox.models.families import layouts as all_layouts
 from emovox.models.families import read_snapshot
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
-from emovox.models.layout import LAYOUTS, Layout
+from emovox.models.layout import Layout
 from emovox.models.repository import Hub, licence_of
 from emovox.refusals import is_full
 from emovox.settings import settings
@@ -255,7 +256,7 @@ def _listing(
     url: Callable[[str], str],
 ) -> _Listing:
     """Choose the files that a snapshot needs, without pictures and other forms of the weights."""
-    layouts = LAYOUTS if layout is None else (layout,)
+    layouts = all_layouts() if layout is None else (layout,)
     chosen = next((one for one in layouts if one.config in facts and len(one.weights_among(facts)) == 1), None)
     if chosen is None:
         configs = " or ".join(one.config for one in layouts)

@@ -1,8 +1,5 @@
 """OpenVINO: the faster engine on a CPU, an extra."""
 
-import ctypes
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,12 +12,13 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
 from emovox.models.metadata import Precision
 from emovox.models.onnx.graph import INT8_BLOCK
+from emovox.models.pages import drop_pages
 from emovox.models.runtime.session import one_line
 from emovox.models.runtime.together import AT_ONCE, ROWS, Together
 from emovox.silence import import_openvino
 
 ov = import_openvino()
-_DONT_NEED = 4  # MADV_DONTNEED of Linux: drop the pages; what the file holds is not touched
+_SHORT = 5 * SAMPLE_RATE
 
 
 def has_bf16() -> bool:
@@ -77,7 +75,10 @@ class OpenVinoSession:
             self._request = ov.Core().compile_model(str(path), "CPU", settings).create_infer_request()
         except RuntimeError as error:
             raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
-        self._release_weights(path)
+        weights = path.with_name(f"{path.name}.data").resolve()
+        self._weights = weights if weights.is_file() else None
+        self._drop_weights()
+        self._has_run = False
         # A request serves one call, and one call keeps every core busy.
         rows = ROWS if precision == "fp32" else (1,)
         self._together = Together(self._infer, rows=rows)
@@ -88,37 +89,29 @@ class OpenVinoSession:
         return self._together.run(outputs, inputs)
 
     def _infer(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        self._request.infer(dict(inputs))
+        if not self._has_run:
+            if self._weights is not None and inputs["waveform"].size > _SHORT:
+                self._run_a_second()
+            self._request.infer(dict(inputs))
+            self._drop_weights()
+            self._has_run = True
+        else:
+            self._request.infer(dict(inputs))
         # The request's own memory is overwritten by the next call.
         return [np.array(self._request.get_tensor(name).data) for name in outputs]
 
-    def _release_weights(self, path: Path) -> None:
+    def _run_a_second(self) -> None:
         """Let all weights be packed, half of which waits for the first run, and keep no second copy of them.
 
-        Else a long first window would come on top of both.
+        Else a long first window would come on top of both. A short one may as well do it itself: a model that
+        pads each window, as Whisper's do, takes as long for a second.
         """
-        weights = path.with_name(f"{path.name}.data").resolve()
-        if weights.is_file():
-            _drop_pages(weights)
-            samples = np.array([SAMPLE_RATE], np.int64)
-            with suppress(RuntimeError):  # the first run will say it
-                self._request.infer({"waveform": np.zeros((1, SAMPLE_RATE), np.float32), "samples": samples})
-            _drop_pages(weights)
+        samples = np.array([SAMPLE_RATE], np.int64)
+        with suppress(RuntimeError):  # the first run will say it
+            self._request.infer({"waveform": np.zeros((1, SAMPLE_RATE), np.float32), "samples": samples})
+        self._drop_weights()
 
-
-def _drop_pages(weights: Path) -> None:
-    """Give the pages of a model's mapped weights back to the system, where Linux says which they are.
-
-    OpenVINO maps the file of weights and repacks most of them, but keeps the mapping; its pages would count as
-    this process's memory, 1.2 GB for Large, until the system runs short. A page that is needed again is read
-    again.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
-        span, rights, *_, name = line.split(maxsplit=5)
-        if name == os.fspath(weights) and "w" not in rights:
-            start, end = (int(bound, 16) for bound in span.split("-"))
-            madvise(start, end - start, _DONT_NEED)
+    def _drop_weights(self) -> None:
+        """OpenVINO repacks most weights, but keeps the mapping of their file."""
+        if self._weights is not None:
+            drop_pages(self._weights)

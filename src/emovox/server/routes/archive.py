@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial, wraps
 from typing import Annotated, Any, TypeVar
@@ -24,13 +24,12 @@ from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.summary import Brief
-from emovox.notes import NOTE
 from emovox.policy import Ruling, Side
 from emovox.server.baselines import find_baseline
-from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
 from emovox.server.options import client_model
-from emovox.server.routes.outputs import PATIENCE, EmotionName, OutputId
+from emovox.server.routes.outputs import PATIENCE, OutputId
+from emovox.server.routes.selection import Comparisons, Emotion, Selection, Tag, compared, text_of
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import ID
 
@@ -54,24 +53,6 @@ def waiting(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
     return answer
 
 
-Emotion = Annotated[
-    EmotionName | None, Query(description="only this emotion, without a baseline unless one is asked for")
-]
-Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
-Model = Annotated[str | None, Query(max_length=200, description="only what this model recognised")]
-Comparisons = Annotated[
-    list[str] | None,
-    Query(
-        alias="filter",
-        max_length=20,
-        description="comparisons with what readouts gave, as of the command: a value or score by its name, or the "
-        "class that leads; all must hold",
-        examples=[["arousal>0.7"], ["myhead=promoter"]],
-    ),
-]
-Revision = Annotated[
-    str | None, Query(max_length=200, description="only what this revision of a model recognised")
-]
 Relative = Annotated[
     str | None,
     Query(
@@ -213,17 +194,7 @@ class Tags(BaseModel):
 @waiting
 def page(
     request: Request,
-    emotion: Emotion = None,
-    tag: Tag = None,
-    name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    model: Model = None,
-    revision: Revision = None,
-    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
-    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
-    side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
-    purpose: Annotated[str | None, Query(max_length=NOTE, description="what it was recognised for")] = None,
-    consent: Annotated[str | None, Query(max_length=NOTE, description="where the consent is kept")] = None,
-    comparisons: Comparisons = None,
+    where: Selection,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
     ] = None,
@@ -237,20 +208,7 @@ def page(
     emotions, such as `angry>0.6`, mean those.
     """
     service = service_of(request)
-    where = Filter(
-        emotion,
-        text_of(tag),
-        text_of(name),
-        text_of(model),
-        None,
-        since,
-        until,
-        revision=text_of(revision),
-        side=side,
-        purpose=text_of(purpose),
-        consent=text_of(consent),
-    )
-    view = view_of(service, compared(where, comparisons), baseline, expect)
+    view = view_of(service, where, baseline, expect)
     records, next_ = view.find(limit=limit, before=before)
     return ArchivePage(recognitions=[archived(service, record) for record in records], next=next_)
 
@@ -259,13 +217,7 @@ def page(
 @waiting
 def stats(
     request: Request,
-    emotion: Emotion = None,
-    tag: Tag = None,
-    model: Model = None,
-    revision: Revision = None,
-    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
-    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
-    comparisons: Comparisons = None,
+    where: Selection,
     baseline: Relative = None,
     expect: Expect = None,
 ) -> ArchiveStats:
@@ -273,8 +225,7 @@ def stats(
 
     With `baseline` they can't be filtered by emotions.
     """
-    where = Filter(emotion, text_of(tag), None, text_of(model), None, since, until, revision=text_of(revision))
-    view = view_of(service_of(request), compared(where, comparisons), baseline, expect)
+    view = view_of(service_of(request), where, baseline, expect)
     return ArchiveStats(**asdict(view.stats()))
 
 
@@ -374,20 +325,3 @@ def archived(service: Service, record: ArchiveRecord) -> Archived:
 def _similar(service: Service, neighbour: Neighbour) -> Similar:
     facts = {"similarity": neighbour.similarity, "cosine": neighbour.cosine, "segment": neighbour.segment}
     return Similar(**{**_facts(service, neighbour.record), **facts})
-
-
-def compared(filter_: Filter, words: list[str] | None) -> Filter:
-    """A filter with comparisons.
-
-    Raises:
-        FilterError: a word is no comparison.
-    """
-    more = Filter.parse(words or ())
-    if replace(more, comparisons=()) != Filter():
-        raise invalid([{"field": "filter", "reason": "only comparisons: the rest has parameters of its own"}])
-    return replace(filter_, comparisons=more.comparisons)
-
-
-def text_of(value: str | None) -> str | None:
-    """Without null bytes, which databases don't allow in text."""
-    return None if value is None else value.replace("\0", "�")

@@ -12,8 +12,9 @@ from emovox.archive.erasure import Erasure, erase
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
 from emovox.server.http.problems import Problem, responses
-from emovox.server.routes.archive import text_of, waiting
+from emovox.server.routes.archive import waiting
 from emovox.server.routes.outputs import BaselineWithout
+from emovox.server.routes.selection import text_of
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import ID
 

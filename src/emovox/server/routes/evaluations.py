@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from emovox.server.evaluations import ID
 from emovox.server.http.problems import from_validation, responses
 from emovox.server.http.request_body import Limits, receive_json
-from emovox.server.routes.models import metadata_by_name
+from emovox.server.metadata import metadata_by_name
 from emovox.server.service import Service, service_of
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])

@@ -5,27 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from emovox.archive.filter import Filter
 from emovox.archive.flags import Flag
-from emovox.policy import Side
-from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.output_summary import MomentView
-from emovox.server.routes.archive import (
-    Archived,
-    Comparisons,
-    Emotion,
-    Expect,
-    Model,
-    Relative,
-    Revision,
-    Tag,
-    archived,
-    compared,
-    text_of,
-    view_of,
-    waiting,
-)
+from emovox.server.routes.archive import Archived, Expect, Relative, archived, view_of, waiting
+from emovox.server.routes.selection import Selection
 from emovox.server.service import service_of
 
 router = APIRouter(prefix="/v1/archive", tags=["archive"])
@@ -79,6 +63,7 @@ class MomentsPage(BaseModel):
 @waiting
 def moments(
     request: Request,
+    where: Selection,
     rule: Annotated[
         str,
         Query(
@@ -89,15 +74,6 @@ def moments(
             examples=["angry >= 60% for 3s"],
         ),
     ],
-    emotion: Emotion = None,
-    tag: Tag = None,
-    name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    model: Model = None,
-    revision: Revision = None,
-    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
-    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
-    side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
-    comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
     ] = None,
@@ -110,11 +86,7 @@ def moments(
     A page may have fewer than `limit`, down to none, although others follow: go on until `next` is null.
     """
     service = service_of(request)
-    where = Filter(
-        emotion, text_of(tag), text_of(name), text_of(model), None, since, until, revision=text_of(revision),
-        side=side,
-    )  # fmt: skip
-    view = view_of(service, compared(where, comparisons), baseline, expect)
+    view = view_of(service, where, baseline, expect)
     meant = service.archiving.archive.flags.rule(rule)
     rows, next_ = view.find_moments(meant, limit=limit, before=before)
     return MomentsPage(

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import OutputsError, TooShortError
+from emovox.exports import check_values
 from emovox.inference.live import Event, EventsVersion, Live
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Options, Request
@@ -250,6 +251,7 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
         if not recognizer.metadata.readouts and options.head is None:
             detail = f"the model {recognizer.metadata.name} gives embeddings only: choose another"
             raise Problem(422, "embeddings-only", detail)
+        check_values(parameters.export, recognizer.metadata.readouts, options.head)
         save = await stack.enter_async_context(begin_save(service.saving(parameters)))
         await stack.enter_async_context(_rescue(save))
         recognition = await asyncio.to_thread(  # where a model's emotions lie may have to be measured first

@@ -6,23 +6,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from emovox.archive.filter import Filter
 from emovox.archive.map.map import verdict
 from emovox.errors import ArchiveError
 from emovox.inference.nine import OptionalConfidence
-from emovox.policy import Side
-from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import responses
-from emovox.server.routes.archive import (
-    Comparisons,
-    Emotion,
-    Model,
-    Revision,
-    Tag,
-    compared,
-    output_of,
-    text_of,
-)
+from emovox.server.routes.archive import output_of
+from emovox.server.routes.selection import Selection
 from emovox.server.service import service_of
 
 router = APIRouter(prefix="/v1/archive", tags=["archive"])
@@ -58,15 +47,7 @@ class MapView(BaseModel):
 @router.get("/map", responses=responses(409, 422, 503))
 def map_(
     request: Request,
-    emotion: Emotion = None,
-    tag: Tag = None,
-    name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    model: Model = None,
-    revision: Revision = None,
-    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
-    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
-    side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
-    comparisons: Comparisons = None,
+    where: Selection,
     limit: Annotated[int, Query(ge=2, le=MOST, description="how many, latest first")] = 2000,
     method: Annotated[
         Literal["auto", "umap", "pca"], Query(description="of the projection; auto: UMAP if it is installed")
@@ -77,13 +58,6 @@ def map_(
     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
     """
     service = service_of(request)
-    where = compared(
-        Filter(
-            emotion, text_of(tag), text_of(name), text_of(model), None, since, until, revision=text_of(revision),
-            side=side,
-        ),
-        comparisons,
-    )  # fmt: skip
     archive = service.archiving.archive
     count = archive.stats(where).recognitions
     try:

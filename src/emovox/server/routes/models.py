@@ -11,17 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from emovox.baselines.baseline import Baseline
 from emovox.errors import EmovoxError, ModelError, UnknownModelError
 from emovox.models import catalog
-from emovox.models.converted.store import newest
 from emovox.models.entry import Licence
 from emovox.models.head import Head
 from emovox.models.hub.published import SnapshotSource
-from emovox.models.loading import mapping_of, possible_precisions
-from emovox.models.mapping import with_mapping
-from emovox.models.metadata import Metadata, Precision
+from emovox.models.loading import possible_precisions
+from emovox.models.metadata import Precision
 from emovox.models.readout import Activation, Kind
-from emovox.models.runtime.engine import read_metadata
 from emovox.server.http import events
 from emovox.server.http.problems import Problem, responses
+from emovox.server.metadata import metadata_by_name, metadata_of
 from emovox.server.polls import Event
 from emovox.server.service import service_of
 
@@ -138,37 +136,11 @@ def _readouts(name: str) -> list[ReadoutView] | None:
     return [ReadoutView.model_validate(readout) for readout in metadata.readouts]
 
 
-def metadata_by_name(name: str) -> Metadata | None:
-    """What a model says of itself; None: it isn't installed, or hasn't been converted."""
-    try:
-        path = catalog.resolve(name)
-        file = newest(name, "auto") if path.is_dir() else path  # a snapshot is gigabytes of weights
-        return None if file is None else with_mapping(metadata_of(file), mapping_of(name))
-    except (EmovoxError, OSError):  # as above
-        return None
-
-
 # Reading a model file takes a fifth of a second: it is read again when it has changed.
 @lru_cache(maxsize=16)
 def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     del changed
     return tuple(possible_precisions(path))
-
-
-def metadata_of(path: Path) -> Metadata:
-    """What a model file says of itself, remembered until it changes.
-
-    Raises:
-        ModelError: it isn't a model.
-        OSError: it is gone.
-    """
-    return _metadata(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _metadata(path: Path, changed: int) -> Metadata:
-    del changed
-    return read_metadata(path)
 
 
 def is_usable(own: Head | Baseline, model: str | None = None) -> bool:

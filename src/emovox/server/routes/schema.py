@@ -133,5 +133,5 @@ def export_formats() -> list[ExportView]:
             values=list(exports.values(name)),
             missing=exports.missing_package(name),
         )
-        for name in exports.FORMATS
+        for name, _ in exports.EXPORTERS.usable()
     ]

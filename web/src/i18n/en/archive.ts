@@ -85,9 +85,8 @@ export const archive = {
   compare: {
     title: 'Comparison',
     axis: 'On one axis',
-    hint: 'A, B… or X: another one, at the same second. Space plays.',
+    hint: 'A, B… or X: another one, at the same second. Space plays, + and − zoom all of them.',
     hear: (letter: string, name: string) => `Hear ${letter}: ${name}`,
-    cursor: 'Cursor of all of them',
     differs: 'What differs',
     share: (name: string, high: string, most: string, low: string, least: string) =>
       `${name} leads in ${most} of the speech of ${high}, and in ${least} of ${low}.`,

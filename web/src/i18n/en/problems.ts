@@ -14,7 +14,7 @@ export const problems = {
     labels:
       'These labels can’t be used: they are too few, or name nothing that the model knows or that is stored.',
     'use-log':
-      'The service’s log of use can’t be written, so it does nothing: whoever runs it must see to the disk.',
+      'The service’s log of use can’t be written, so it recognises nothing and gives no results: whoever runs it must see to the disk.',
     'not-found': 'There is nothing here.',
     'no-such-job': 'The service no longer knows this job. Recognise the recording again.',
     'no-such-output': 'This result isn’t there: it may have been deleted.',

@@ -80,9 +80,8 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   compare: {
     title: '对比',
     axis: '同一条时间轴',
-    hint: '按 A、B… 或 X 换听另一个，位置不变；空格键播放。',
+    hint: '按 A、B… 或 X 换听另一个，位置不变；空格键播放，+ 和 − 一起缩放。',
     hear: (letter, name) => `听 ${letter}：${name}`,
-    cursor: '共用的光标',
     differs: '差别在哪里',
     share: (name, high, most, low, least) => `${name}在 ${high} 的语音中占 ${most}，在 ${low} 中占 ${least}。`,
     value: (name, high, most, low, least) =>

@@ -14,7 +14,7 @@ export const problems: Pick<Words, 'problems'> = {
     'unknown-host': '服务不认识这个名称：需要在 EMOVOX_ALLOWED_HOSTS 中列出。',
     'no-such-evaluation': '没有这个评估，可能已被删除。',
     labels: '无法使用这些标签：数量太少，或其中没有模型认识的类别、没有已存储的录音。',
-    'use-log': '服务的使用日志无法写入，因此什么都不做：请服务的管理员检查磁盘。',
+    'use-log': '服务的使用日志无法写入，因此不识别录音，也不给出结果：请服务的管理员检查磁盘。',
     'not-found': '这里什么也没有。',
     'no-such-job': '服务已不记得这个任务，请重新识别。',
     'no-such-output': '没有这个结果，可能已被删除。',

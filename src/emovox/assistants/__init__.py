@@ -1,0 +1,1 @@
+"""Assistants: what Emovox knows, as tools of the Model Context Protocol. Its packages are an extra."""

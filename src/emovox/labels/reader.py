@@ -1,0 +1,26 @@
+"""A reader of label files, by their ending. Those of plug-ins are made of the same."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+START, END = "start", "end"
+"""The columns of a reader of intervals: seconds in the recording."""
+
+
+@dataclass(frozen=True)
+class LabelReader:
+    """What makes rows of a file.
+
+    Attributes:
+        title: what people call such files.
+        read: gives a file's rows: text by column, all of one file with a column of paths, as `path`. Those may be
+            relative to the file. What a column says is up to its name, as in a table: `label` or `emotion`,
+            `speaker`, `arousal`. Raises `LabelsError`, with the file's name in front.
+        intervals: each row is about a stretch of its recording, from `start` to `end`, seconds as decimal numbers;
+            rows without a label are left out.
+    """
+
+    title: str
+    read: Callable[[Path], Iterable[Mapping[str, str]]]
+    intervals: bool = False
