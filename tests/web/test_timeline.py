@@ -308,7 +308,7 @@ def test_words_of_the_result_itself(tab: Tab, store: Store) -> None:
         Line(start=0.0, end=2.0, text="Good morning", emotion="angry", confidence=0.75),
         Line(start=5.0, end=7.0, text="and again"),
     ]
-    page = tab.open(f"outputs/{store(results.segment(0.2, 1.9, 'angry'), duration=10.0, lines=lines)}")
+    page = tab.open(f"#/output/{store(results.segment(0.2, 1.9, 'angry'), duration=10.0, lines=lines)}")
     expect(page.get_by_text("Good morning")).to_be_visible()
     page.get_by_role("button", name="Remove the words of call.wav").click()
     expect(page.get_by_text("Good morning")).to_have_count(0)
