@@ -77,13 +77,7 @@ class Tools:
         return _verdict(recognition, recording, _language(language), directory.name)
 
     def timeline(
-        self,
-        recording: str,
-        channel: int | None,
-        start: float,
-        end: float | None,
-        points: int,
-        progress: Progress,
+        self, recording: str, channel: int | None, start: float, end: float | None, points: int, progress: Progress
     ) -> Course:
         """Segments and curve of a stretch of a recording.
 
