@@ -67,6 +67,7 @@ class FakeTranscriber:
 def recorded(asked: Asked) -> Answer:
     """What Whisper base said."""
     form = "events" if asked.fields.get("stream") == ["true"] else asked.fields.get("response_format", ["json"])[0]
+    form = form if form in {"events", "verbose_json", "srt", "vtt", "text"} else "json"
     content = (ANSWERS / f"answer.{form}").read_bytes()
     return 200, {"Content-Type": TYPES.get(form, "text/plain; charset=utf-8")}, [content]
 
