@@ -20,11 +20,11 @@ KINDS = {
     "nemo": ("Polish, acted", "波兰语，表演"),
     "emospeech_cmd": ("Hindi and English keywords, on phones", "印地语和英语关键词，手机录制"),
     "emogator": ("cries and laughs without words, on request", "应要求发出的无词叫声和笑声"),
-    "arabic_commands": ("keywords", "阿拉伯语关键词"),
+    "arabic_commands": ("Arabic keywords", "阿拉伯语关键词"),
     "picovoice_commands": ("orders in English", "英语指令"),
-    "picovoice_wakewords": ("English", "英语唤醒词"),
-    "mycroft_precise": ("English and Spanish wake words", "英语和西班牙语唤醒词"),
-    "fsdd": ("English", "英语数字"),
+    "picovoice_wakewords": ("English wake words", "英语唤醒词"),
+    "mycroft_precise": ("wake words and others, English and Spanish", "英语和西班牙语唤醒词等"),
+    "fsdd": ("English digits, telephone band", "英语数字，电话频带"),
     "esc10": ("noises", "环境声"),
 }
 

@@ -1,7 +1,9 @@
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from praatio import textgrid
 
 from emovox import exports
 from emovox.errors import LabelsError
@@ -184,3 +186,14 @@ def test_it_must_be_known_which_recording_it_is(tmp_path: Path) -> None:
         file.unlink()
     with pytest.raises(LabelsError, match=r"no recording called call\.\* is beside it"):
         read_labels(path)
+
+
+@pytest.mark.parametrize("form", ["short_textgrid", "long_textgrid"])
+def test_what_another_program_writes(tmp_path: Path, form: Literal["short_textgrid", "long_textgrid"]) -> None:
+    grid = textgrid.Textgrid()
+    grid.addTier(textgrid.IntervalTier("emo", [(0.5, 1.25, "sad"), (1.25, 2, 'so "called"')], 0, 3))
+    grid.addTier(textgrid.PointTier("pitch", [(0.75, "120")], 0, 3))
+    path = lay(tmp_path / "call.TextGrid", "")
+    grid.save(str(path), format=form, includeBlankSpaces=True)
+    rows = read_labels(path)
+    assert [(row.span, row.label) for row in rows] == [((0.5, 1.25), "sad"), ((1.25, 2), 'so "called"')]

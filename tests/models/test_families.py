@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emovox.errors import ModelError
-from emovox.models.families import FAMILIES, family_of, read_snapshot
+from emovox.models.families import FAMILIES, check_family, family_of, layouts, read_snapshot
+from emovox.models.layout import LAYOUTS
 from support import (
     odyssey_snapshots,
     sensevoice_snapshots,
@@ -49,3 +51,15 @@ def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: s
         ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT, WavLM"
     ):
         read_snapshot(tmp_path)
+
+
+def test_one_of_a_plugin_may_not_take_another_s_snapshots() -> None:
+    own = type("OwnSnapshot", (FAMILIES["whisper"].snapshot,), {})
+    for snapshot in (own, FAMILIES["whisper"].snapshot):
+        with pytest.raises(ValueError, match=f"its class of snapshots, {snapshot.__name__}, is another family's"):
+            check_family("x", replace(FAMILIES["whisper"], snapshot=snapshot), FAMILIES.values())
+
+
+def test_repositories_are_looked_through_by_the_layouts_of_all() -> None:
+    assert layouts()[: len(LAYOUTS)] == LAYOUTS
+    assert {family.layout for family in FAMILIES.values()} <= set(layouts())

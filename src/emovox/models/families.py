@@ -28,13 +28,19 @@ _BUILT_IN: dict[str, Family[Any]] = {
 }
 
 
-def _check(name: str, family: Family[Any], others: Iterable[Family[Any]]) -> None:
-    """Refuse what would be taken for another; raises `ValueError`."""
+def check_family(name: str, family: Family[Any], others: Iterable[Family[Any]]) -> None:
+    """Refuse what would be taken for another.
+
+    Raises:
+        ValueError: it would.
+    """
     if any(issubclass(family.snapshot, other.snapshot) for other in others):
         raise ValueError(f"its class of snapshots, {family.snapshot.__name__}, is another family's")
 
 
-FAMILIES: Registry[Family[Any]] = Registry("emovox.model_families", Family, _BUILT_IN, ModelError, check=_check)
+FAMILIES: Registry[Family[Any]] = Registry(
+    "emovox.model_families", Family, _BUILT_IN, ModelError, check=check_family
+)
 """In the order in which a folder is looked at; those of plug-ins come last, so they take no others' snapshots."""
 
 
