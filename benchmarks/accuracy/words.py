@@ -39,8 +39,8 @@ WORDS: dict[str, Words] = {
         "fewer": " ({classes} classes, {clips} clips)",
         "of classes": "Unweighted recall",
         "columns": [
-            "corpus", "model", "trained on it?", "as it is", "relative to the corpus",
-            "relative to each speaker", "fits without its speakers; without it",
+            "corpus", "model", "trained on it? (fits without its speakers; without it)", "as it is",
+            "relative to the corpus", "relative to each speaker",
         ],
         "marks": "In brackets 95 %, by whole speakers; † by single clips. ?: who speaks isn't known.",
         "seen": "**yes**",
@@ -80,8 +80,8 @@ WORDS: dict[str, Words] = {
         "fewer": "（{classes} 个类别，{clips} 条）",
         "of classes": "未加权召回率",
         "columns": [
-            "语料库", "模型", "用它训练过吗？", "直接识别", "相对于语料库", "相对于各说话人",
-            "不含其说话人的拟合；不含它的拟合",
+            "语料库", "模型", "用它训练过吗？（不含其说话人的拟合；不含它的拟合）", "直接识别", "相对于语料库",
+            "相对于各说话人",
         ],
         "marks": "括号里是 95 % 区间，按整个说话人抽样；† 按单条录音抽样。?：说话人不明。",
         "seen": "**是**",

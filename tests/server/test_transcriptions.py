@@ -424,9 +424,10 @@ def test_hostile_forms_and_answers(beside: Client, fake: FakeTranscriber, clip: 
     content = clip.read_bytes()[:500]
     for value in VALUES:
         files = [("file", ("x", content)), ("stream", (None, value)), ("response_format", (None, value))]
-        assert beside.post(ROUTE, files=files).status_code in {413, 422}
+        streamed = value == b"true"  # of which the words are passed on all the same
+        assert beside.post(ROUTE, files=files).status_code in ({200} if streamed else {413, 422})
     for name in TEXTS:
-        assert beside.post(ROUTE, files=[("file", (name, content))]).status_code == 422
+        assert beside.post(ROUTE, files=[("file", (name, content))]).status_code in {400, 422}
     for value in VALUES[::4]:
         fake.answering = _streaming(value, b"\n\n", b'data: {"segments": [{"start": ', value, b"}]}\n\n")
         assert "emovox.problem" in beside.post(ROUTE, files={"file": ("x", content)}, data={"stream": "true"}).text

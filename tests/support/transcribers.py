@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import policy
 from email.parser import BytesParser
@@ -98,10 +98,11 @@ def transcribing(answering: Answering = recorded) -> Iterator[FakeTranscriber]:
                 self.send_header(name, value)
             self.send_header("Connection", "close")
             self.close_connection = True
-            self.end_headers()
-            for piece in pieces:
-                self.wfile.write(piece)
-                self.wfile.flush()
+            with suppress(OSError):  # the service has gone
+                self.end_headers()
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
 
         def log_message(self, *_: object) -> None:
             pass

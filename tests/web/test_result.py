@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, expect
 
 from emovox.models.converted.clips import example_clips
@@ -31,7 +32,7 @@ def shown(service: Client, store: Store, minute: Path, tmp_path: Path) -> dict[s
     }
 
 
-def two_channels(path: Path, sound: "np.typing.NDArray[np.float32]") -> None:
+def two_channels(path: Path, sound: NDArray[np.float32]) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((2, 2, 16_000, 0, "NONE", ""))
         file.writeframes((sound * 32767).astype("<i2").tobytes())
