@@ -265,7 +265,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_policy_and_the_log_of_use(
     studio: FakeLabelStudio, tmp_path: Path, examples: list[Path], log: Path
 ) -> None:
-    changes = {"label_studio_url": studio.url, "label_studio_api_key": LEGACY}
+    changes: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_api_key": LEGACY}
     with serving(tmp_path / "outputs", keys_needed=True, **changes) as client:
         client.headers["Authorization"] = f"Bearer {client.service.keys.add('studio')}"
         answer = predict(client, named(examples, "sad"))
@@ -297,7 +297,7 @@ def test_the_policy_and_the_log_of_use(
 def test_a_key_as_basic_login_and_personal_tokens(
     studio: FakeLabelStudio, tmp_path: Path, examples: list[Path]
 ) -> None:
-    changes = {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL}
+    changes: dict[str, Any] = {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL}
     with serving(tmp_path / "outputs", keys_needed=True, **changes) as client:
         key = client.service.keys.add("label studio")
         assert client.get(f"{ROUTE}/health").status_code == 401

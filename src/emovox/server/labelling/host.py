@@ -24,6 +24,13 @@ from emovox.settings import ServiceSettings
 CONNECT, READ = 10.0, 60.0  # seconds
 LARGEST = 2**27
 """Bytes of an export, at most."""
+_ELSEWHERE = "Label Studio redirects elsewhere, and redirections aren't followed"
+_WHY = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _ELSEWHERE),
+    403: "Label Studio doesn't give it to the owner of its key",
+    404: "Label Studio doesn't have it any more",
+    500: "Label Studio answers 500, as where it doesn't have it any more",
+}
 
 
 class LabelStudio:
@@ -107,8 +114,10 @@ class LabelStudio:
         try:
             with file:
                 async with self._get(url) as answer:
-                    if answer.status_code == 404:
-                        raise AudioError("Label Studio doesn't have it any more")
+                    if answer.status_code != 200:
+                        raise AudioError(
+                            _WHY.get(answer.status_code, f"Label Studio answers {answer.status_code}")
+                        )
                     async for piece in answer.aiter_bytes():
                         size += len(piece)
                         if size > limit:
@@ -147,8 +156,10 @@ class LabelStudio:
     async def _json(self, place: str) -> Any:
         content = b""
         async with self._get(self._url.join(place)) as answer:
-            if answer.status_code == 404:
-                raise _bad("Label Studio has no such project, or its key doesn't see it")
+            if answer.status_code in {403, 404}:
+                raise _bad("Label Studio has no such project, or the owner of its key doesn't see it")
+            if answer.status_code != 200:
+                raise _bad(f"Label Studio answered {answer.status_code}: is EMOVOX_LABEL_STUDIO_URL right?")
             async for piece in answer.aiter_bytes():
                 content += piece
                 if len(content) > LARGEST:
@@ -160,17 +171,12 @@ class LabelStudio:
 
     @asynccontextmanager
     async def _get(self, url: httpx.URL) -> AsyncIterator[httpx.Response]:
-        """An answer of 200 or 404."""
+        """An answer to somebody whom Label Studio knows."""
         try:
             headers = {"Authorization": await self._authorization(), "Accept-Encoding": "identity"}
             async with self._http.stream("GET", url, headers=headers) as answer:
-                status = answer.status_code
-                if status in {301, 302, 303, 307, 308} and "/login" not in answer.headers.get("location", ""):
-                    raise AudioError("Label Studio redirects elsewhere, and redirections aren't followed")
-                if status in {302, 401, 403}:
+                if answer.status_code == 401 or "/user/login" in answer.headers.get("location", ""):
                     raise _refused()
-                if status not in {200, 404}:
-                    raise _bad(f"Label Studio answered {status}")
                 yield answer
         except httpx.TimeoutException:
             raise Problem(504, "label-studio-late", "Label Studio didn't answer in time") from None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emovox.errors import EmovoxError
+from emovox.errors import EmovoxError, LabelsError
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.recognition import ModelFacts, Recognition
 from emovox.server.background import Report
@@ -148,7 +148,11 @@ async def webhook(request: Request) -> dict[str, str]:
         return {"status": "nothing to do"}
     project = asked.project.id
     controls = read_config(await studio.label_config(project))
-    lesson = Lesson(project, controls, await studio.annotated_tasks(project))
+    try:
+        lesson = Lesson(project, controls, await studio.annotated_tasks(project))
+    except LabelsError as error:  # which Label Studio doesn't show
+        log.warning("no head for project %d of Label Studio: %s", project, error)
+        raise
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()  # which knows who trains
 
     def task(report: Report) -> dict[str, Any]:
