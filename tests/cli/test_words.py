@@ -61,7 +61,7 @@ def test_a_directory_has_those_of_several_recordings(
 
 
 def test_the_name_of_the_recording_goes_before_its_stem(run: Run, clip: Path, words: Path) -> None:
-    (words / f"{clip.name}.vtt").write_text("WEBVTT\n\n00:00.500 --> 00:02.000\nmine\n")
+    (words / f"{clip.name.upper()}.VTT").write_text("WEBVTT\n\n00:00.500 --> 00:02.000\nmine\n")
     _, out, _ = run("recognize", clip, "--words", words, "--format", "jsonl", "--no-save", "--quiet")
     assert [line["text"] for line in json.loads(out)["lines"]] == ["mine"]
 

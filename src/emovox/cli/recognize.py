@@ -55,8 +55,8 @@ STDIN = "-"
     "--words",
     type=click.Path(exists=True, path_type=Path),
     metavar="FILE|DIR",
-    help="Lines of text with their times: .srt, .vtt, or a transcriber's .json. The result has the emotion over "
-    "each. Of several recordings a directory with a file for each, called like it.",
+    help="Lines of text with their times: .srt, .vtt, .TextGrid, or a transcriber's .json. The result has the "
+    "emotion over each. Of several recordings a directory with a file for each, called like it.",
 )
 @click.option(
     "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."

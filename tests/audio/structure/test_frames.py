@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emovox.audio.structure.frames import _ac3, _adts, _dts, _loas, _mpeg
+from emovox.audio.structure.frames import _ac3, _adts, _dts, _loas, _mpeg, are_frames
 from support.zoo import decoded, likeness, make
 
 MP3 = {
@@ -69,3 +69,15 @@ def made(zoo: dict[str, Path]) -> dict[str, bytes]:
     folder.mkdir()
     (folder / "x.wav").write_bytes(zoo["x.wav"].read_bytes())
     return {name: path.read_bytes() for name, path in make(folder / "x.wav", MP3).items()}
+
+
+def test_samples_are_no_frames(zoo: dict[str, Path]) -> None:
+    """Some frames in a row can't be chance; the head of one can."""
+    data = make(zoo["x.wav"], {"raw": "-c:a libmp3lame -write_xing 0 -id3v2_version 0 -f mp3"})["raw"].read_bytes()
+    assert are_frames(data)
+    assert are_frames(data[: _mpeg(data[:8])])
+    for samples in (np.array([-1, 16], "<i2").repeat(8000), np.zeros(8000, "<i2"), np.zeros(0, "<i2")):
+        assert not are_frames(samples.tobytes())
+    head = np.array([-1, 16, 300, -20], "<i2").tobytes()
+    assert _mpeg(head) > 0
+    assert not are_frames(head + bytes(4000))

@@ -2678,6 +2678,11 @@ export interface components {
              * @description of all speech
              */
             share: number;
+            /**
+             * Lead
+             * @description of its own speech, in which these classes lead; below a half it is changing
+             */
+            lead: number;
         };
         /**
          * Peak
