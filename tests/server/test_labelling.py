@@ -15,6 +15,7 @@ from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.head import Head, head_path
+from emovox.server.http.problems import Problem
 from emovox.server.labelling.host import LabelStudio
 from emovox.settings import settings
 from support.heads import head
@@ -236,6 +237,31 @@ def test_a_head_is_trained_and_used(backend: Client, studio: FakeLabelStudio, ex
     assert version["model_version"] == found["model_version"]  # by which Label Studio sees that it is another
     other = backend.post(f"{ROUTE}/setup", json={"project": "4.1", "schema": studio.config}).json()
     assert "label-studio" not in other["model_version"]
+
+
+def test_a_busy_service_is_waited_for(
+    backend: Client, studio: FakeLabelStudio, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission, refused = backend.service.admission, 0
+    admit = admission.admit
+
+    def admit_later(progress: Any) -> Any:
+        nonlocal refused
+        refused += 1
+        if refused < 3:
+            raise Problem(503, "busy", "the queue is full", headers={"Retry-After": "0"})
+        return admit(progress)
+
+    monkeypatch.setattr(admission, "admit", admit_later)
+    studio.tasks = [
+        annotated(number, named(examples, word), ("whole", None, label))
+        for number, (word, label) in enumerate(
+            (("sad", "Sad"), ("neutral", "Sad"), ("angry", "Anger"), ("happy", "Anger"))
+        )
+    ]
+    assert start(backend).status_code == 201
+    until(lambda: head_path("label-studio-3-whole").exists())
+    assert refused == 6
 
 
 def test_too_few_labels(backend: Client, studio: FakeLabelStudio, examples: list[Path]) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from emovox.models.head import head_path
 from emovox.notes import listed_notes
 from emovox.policy import Policy, listed_sides, side_of
 from emovox.server.background import Report
-from emovox.server.http.problems import log
+from emovox.server.http.problems import Problem, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.labelling.config import Control
@@ -31,6 +31,8 @@ from emovox.server.labelling.predictions import head_name
 from emovox.server.options import RecognitionOptions
 from emovox.server.service import Service
 
+Result = TypeVar("Result")
+TRIES = 100  # of a recording, while the service is busy
 LEAST = 2  # annotations of each label; five are better
 RECORDING = "recording"
 
@@ -148,7 +150,8 @@ class Lesson:
             return
         title = f"task {task.get('id')}"
         try:
-            sha256, vectors = await _embed(service, choice, task["data"], key, [item.span for _, item in wanted])
+            spans = [item.span for _, item in wanted]
+            sha256, vectors = await _patiently(lambda: _embed(service, choice, task["data"], key, spans))
         except (AudioError, PolicyError) as error:
             for control, _ in wanted:
                 examples[control.name].failures.append((title, _reason(error)))
@@ -238,6 +241,22 @@ async def _embed(
                         assert recognition.embedding is not None  # noqa: S101  asked for, and allowed
                         embeddings.append(recognition.embedding[0])
                 return decoded.sha256, embeddings
+
+
+async def _patiently(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """What work gives, once the service isn't busy any more: others come first.
+
+    Raises:
+        Problem: it is for too long.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except Problem as problem:
+            if problem.status != 503:
+                raise
+            await asyncio.sleep(float(problem.headers.get("Retry-After", "5")))
+    return await work()
 
 
 @asynccontextmanager
