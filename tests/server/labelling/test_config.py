@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from emovox.emotions import NAMES
@@ -26,6 +28,13 @@ def test_labels_and_choices_about_recordings() -> None:
     assert (whole.name, whole.kind) == ("whole", "Choices")
     assert whole.meanings(NAMES) == {"happy": "happy", "sad": "Sad"}
     assert whole.meanings(("HAPPY", "loud")) == {"HAPPY": "happy"}
+
+
+@pytest.mark.parametrize("page", ["labelling.md", "labelling.zh-CN.md"])
+def test_the_example_of_the_docs(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    [control] = read_config(text[text.index("    <View>") : text.index("</View>") + 7])
+    assert control.meanings(NAMES).keys() == {*NAMES} - {"unknown"}
 
 
 def test_predicted_values_come_first_and_nothing_is_guessed() -> None:
