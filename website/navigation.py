@@ -23,6 +23,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("The library", "资料库", "library.md"),
         ("Baselines", "基线", "baselines.md"),
         ("Your own classes", "自己的类别", "heads.md"),
+        ("Labelling", "标注", "labelling.md"),
         ("Evaluation", "评估", "evaluation.md"),
         ("The service", "服务", "service.md"),
         ("Deployment", "部署", "deployment.md"),
