@@ -1,6 +1,8 @@
 """A stream to a service, over its WebSocket `/v1/live`: sound out, events in."""
 
 import json
+import math
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
@@ -52,14 +54,15 @@ class LiveClient:
             raise OptionsError(f"a service is asked by the package websockets: {install('websockets')}") from None
         start = _start({"model": model, "notice": notice or None, **arguments})
         self._failures = (WebSocketException, OSError, TimeoutError)
-        self._url = url
+        self._url, self._open = url, ExitStack()
         scheme, host, path, *_ = urlsplit(url)
         if scheme not in {"http", "https"}:
             raise OptionsError(f"{url} is not the address of a service: it begins with http:// or https://")
         address = urlunsplit((scheme.replace("http", "ws"), host, f"{path.rstrip('/')}/v1/live", "events=2", ""))
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            self._socket = connect(address, additional_headers=headers, compression=None, max_queue=None)
+            connection = connect(address, additional_headers=headers, compression=None, max_queue=None)
+            self._socket = self._open.enter_context(connection)
             self._socket.send(json.dumps(start))
         except self._failures as error:
             self._fail(error)
@@ -83,6 +86,7 @@ class LiveClient:
         try:
             self._socket.send(samples.astype("<f4").tobytes())
         except self._failures as error:
+            self._receive(until=math.inf)  # why, if the service said so
             self._fail(error)
         self._sent += len(samples)
         return list(self._receive(until=0.0))
@@ -93,7 +97,7 @@ class LiveClient:
 
     def close(self) -> None:
         """End the stream; the service stores nothing."""
-        self._socket.close()
+        self._open.close()
 
     def _receive(self, until: float) -> list[Event]:
         events: list[Event] = []
