@@ -63,8 +63,7 @@ class Turn(Facts):
         Raises:
             OptionsError: another language.
         """
-        if language not in _LINES:
-            raise OptionsError(f"language {language!r}: choose en or zh")
+        check_language(language)
         whole, part, comma = _LINES[language]
         leading = [
             (self.emotion, self.confidence),
@@ -79,6 +78,16 @@ class Turn(Facts):
         if self.baseline is not None:
             parts.append(_RELATIVE[language].format(self.baseline.name))
         return whole.format(comma.join(parts))
+
+
+def check_language(language: str) -> None:
+    """Refuse a language in which there is no line.
+
+    Raises:
+        OptionsError: there is none.
+    """
+    if language not in _LINES:
+        raise OptionsError(f"language {language!r}: choose en or zh")
 
 
 def turn_of(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from emovox.errors import EmovoxError, ServiceUnreachableError
 from emovox.inference.live import EmotionChanged, Event, LiveUpdate
-from emovox.inference.turn import Turn
+from emovox.inference.turn import Turn, check_language
 from emovox.turns import Turns
 from loguru import logger
 from pipecat.frames.frames import (
@@ -58,8 +58,13 @@ class EmovoxProcessor(FrameProcessor):
                 role developer. By default it isn't.
             name: of this processor.
             **arguments: as of `emovox.turns.Turns`: recognizer, model, url, key, baseline, side and so on.
+
+        Raises:
+            OptionsError: another language.
         """
         super().__init__(name=name)
+        if prompt is not None:
+            check_language(prompt)
         self._updates, self._prompt, self._arguments = updates, prompt, arguments
         self._news: asyncio.Queue[Event | Future[Turn | None]] = asyncio.Queue()
         self._turns: Turns | None = None
