@@ -1,11 +1,11 @@
-"""How long after a turn's end an agent knows what it sounded like, at real-time pace, and what its event loop feels.
+"""How long after a turn's end an agent knows what it sounded like, at real-time pace, and how late its loop is.
 
 python -m benchmarks.turns CORPUS [--turns 30] [--model lite] [--url http://localhost:7860] [--pipecat]
 
 CORPUS is a directory of recordings of speech, one a turn, each followed by 0.3 s of silence, as a VAD waits. Sound
 comes in pieces of 20 ms. The delay is from the call that ends the turn to the result in the event loop; or in a
-pipeline of Pipecat's (integrations/pipecat), from the VAD's frame to ours behind the processor. The pieces' lateness
-is how much later than it should a piece was sent: what keeps an event loop from its work shows there.
+pipeline of Pipecat's (integrations/pipecat), from the VAD's frame to ours behind the processor. How much later than
+it should a piece is sent shows what keeps the event loop from its work.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--url", help="of a service to ask instead")
     parser.add_argument("--pipecat", action="store_true", help="in a pipeline of Pipecat's")
     options = parser.parse_args()
-    paths = random.Random(1).sample(sorted(find([options.corpus])), options.turns)
+    paths = random.Random(1).sample(sorted(find(options.corpus)), options.turns)
     sounds = [sound(path) for path in paths]
     arguments = {"model": options.model, "url": options.url, "baseline": "self"}
     before = time.process_time()

@@ -1,5 +1,7 @@
 """Turns of a voice, recognised in a thread of their own."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,3 +213,22 @@ def test_closing_tells_what_has_ended_before(recognizer: Recognizer, speech: Wav
     turn = turns.end()
     turns.close()
     assert turn.result(60) is not None
+
+
+def test_a_program_may_end_while_the_model_runs(tmp_path: Path, speech: Waveform) -> None:
+    np.save(tmp_path / "speech.npy", speech)
+    code = """
+import sys, threading
+import numpy as np
+from emovox.turns import Turns
+speech, spoken = np.load(sys.argv[1]), threading.Event()
+turns = Turns(model="lite", on_event=lambda _: spoken.set())
+for first in range(0, len(speech), 4000):
+    turns.push(speech[first : first + 4000], 16_000)
+    turns.begin()  # so that pieces are heard one by one
+spoken.wait()
+print("end")
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "speech.npy")]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "end\n", "")

@@ -5,6 +5,7 @@ recognised here, or by a service over its WebSocket, with the same result. The f
 `integrations/`.
 """
 
+import atexit
 import queue
 import threading
 from collections import deque
@@ -32,6 +33,7 @@ _Sound = tuple[NDArray[Any], int]  # samples, and their rate
 
 LEAD = 1.0
 """Seconds before a turn is said to begin that belong to it: who says so has waited to be sure."""
+PATIENCE = 10.0  # seconds that the program's end may wait
 LATE = 0.5  # seconds of sound that wait, from which only the latest is judged
 
 
@@ -111,7 +113,9 @@ class Turns:
         self._orders: queue.SimpleQueue[Callable[[], bool] | _Sound] = queue.SimpleQueue()
         self.ready: Future[None] = Future()
         """Done when it hears; or what went wrong."""
-        threading.Thread(target=self._run, name="emovox-turns", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="emovox-turns", daemon=True)
+        self._thread.start()
+        atexit.register(self._leave)
 
     def push(self, samples: NDArray[Any], sample_rate: int) -> None:
         """Hear the next sound, of any rate: (n,) or (n, channels), which are averaged."""
@@ -134,7 +138,16 @@ class Turns:
         """Stop. Turns that have ended are still told; sound comes to nothing from now on."""
         self._orders.put(lambda: False)
 
+    def _leave(self) -> None:
+        """When the program ends: a thread must not be in the model then, which would abort the program."""
+        self.close()
+        self._thread.join(PATIENCE)
+
     def _run(self) -> None:
+        self._work()
+        atexit.unregister(self._leave)
+
+    def _work(self) -> None:
         try:
             self._stream = self._open()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What the tests of the packages for voice agents need: tests/requirements-agents.txt, and the packages' sources."""
+"""What the tests of the packages for voice agents need: tests/requirements-agents.txt, and their sources."""
 
 import os
 import sys
