@@ -4,8 +4,8 @@ python -m benchmarks.turns CORPUS [--turns 30] [--model lite] [--url http://loca
 
 CORPUS is a directory of recordings of speech, one a turn, each followed by 0.3 s of silence, as a VAD waits. Sound
 comes in pieces of 20 ms. The delay is from the call that ends the turn to the result in the event loop; or in a
-pipeline of Pipecat's (integrations/pipecat), from the VAD's frame to ours behind the processor. How much later than
-it should a piece is sent shows what keeps the event loop from its work.
+pipeline of Pipecat's (integrations/pipecat), from the VAD's frame to ours behind the processor. How much later
+than it should a piece is sent shows what keeps the event loop from its work.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> None:
 
 def sound(path: Path) -> Sound:
     """A turn, int16 (n,), with silence behind it."""
-    samples = np.concatenate([decoded(path), np.zeros(REST, np.float32)])
+    samples = np.concatenate([decoded(path)[0], np.zeros(REST, np.float32)])
     return (samples[: len(samples) // PIECE * PIECE] * 32767).astype(np.int16)
 
 
