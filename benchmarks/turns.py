@@ -93,12 +93,13 @@ async def by_itself(sounds: list[Sound], arguments: dict[str, Any]) -> tuple[lis
 
 async def in_pipecat(sounds: list[Sound], arguments: dict[str, Any]) -> tuple[list[float], list[float]]:
     """The same, with Pipecat's frames."""
-    from emovox_pipecat import EmovoxProcessor, UserTurnEmotionFrame  # noqa: PLC0415  needs Pipecat
     from pipecat.frames import frames  # noqa: PLC0415
     from pipecat.pipeline.pipeline import Pipeline  # noqa: PLC0415
     from pipecat.pipeline.worker import PipelineWorker  # noqa: PLC0415
     from pipecat.processors.frame_processor import FrameProcessor  # noqa: PLC0415
     from pipecat.workers.runner import WorkerRunner  # noqa: PLC0415
+
+    from emovox_pipecat import EmovoxProcessor, UserTurnEmotionFrame  # noqa: PLC0415  needs Pipecat
 
     delays: list[float] = []
     late: list[float] = []

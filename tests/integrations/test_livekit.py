@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import emovox.silence  # noqa: F401  before anything loads ONNX Runtime
 from emovox.errors import OptionsError
 from emovox.inference.live import EmotionChanged, Event, LiveUpdate
 from emovox.inference.recognizer import Recognizer
@@ -29,10 +28,11 @@ pytestmark = needs("livekit", "livekit")
 try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs are not ours
-        from emovox_livekit import EmovoxListener
         from livekit import rtc
         from livekit.agents import Agent, AgentSession, StopResponse, inference, stt
         from livekit.agents.voice.io import AudioInput
+
+        from emovox_livekit import EmovoxListener
 except ModuleNotFoundError:  # then all is skipped
     Agent = AudioInput = object  # type: ignore[misc,assignment]
 
@@ -107,10 +107,12 @@ def hear(
             async with told:
                 told.notify_all()
 
-        tasks = []
-        listener.on(
-            "user_turn_emotion", lambda turn: (turns.append(turn), tasks.append(asyncio.ensure_future(tell())))
-        )
+        def take(turn: Turn) -> None:
+            turns.append(turn)
+            tasks.append(asyncio.ensure_future(tell()))
+
+        tasks: list[asyncio.Future[None]] = []
+        listener.on("user_turn_emotion", take)
         listener.on("user_emotion", events.append)
         session = AgentSession(vad=inference.VAD(), turn_detection="vad")
         session.input.audio = sound

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import emovox.silence  # noqa: F401  before Pipecat's VAD loads ONNX Runtime
 from emovox.errors import OptionsError
 from emovox.inference.live import EmotionChanged, LiveUpdate
 from emovox.inference.recognizer import Recognizer
@@ -29,7 +28,6 @@ pytestmark = needs("pipecat", "pipecat")
 try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs are not ours
-        from emovox_pipecat import EmovoxProcessor, UserEmotionFrame, UserTurnEmotionFrame
         from pipecat.audio.vad.silero import SileroVADAnalyzer
         from pipecat.frames.frames import (
             EndFrame,
@@ -48,6 +46,8 @@ try:
         from pipecat.processors.audio.vad_processor import VADProcessor
         from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
         from pipecat.workers.runner import WorkerRunner
+
+        from emovox_pipecat import EmovoxProcessor, UserEmotionFrame, UserTurnEmotionFrame
 except ModuleNotFoundError:  # then all is skipped
     FrameProcessor = object  # type: ignore[misc,assignment]
 
@@ -87,10 +87,13 @@ def spoken(samples: Waveform) -> "list[Frame]":
 
 
 def run(
-    processors: "Sequence[FrameProcessor]", frames: "Iterable[Frame | tuple[type, int]]", *, end: bool = True
+    processors: "Sequence[FrameProcessor]",
+    frames: "Iterable[Frame | tuple[type, int]]",
+    *,
+    sinks: list[Sink] | None = None,
 ) -> Sink:
     """Run a pipeline, send frames, and wait where a pair says for how many of a kind; gives what came out."""
-    sinks: list[Sink] = []
+    sinks = [] if sinks is None else sinks
 
     async def main() -> None:
         sink = Sink()
@@ -157,9 +160,7 @@ def test_the_pipeline_goes_on_while_the_model_runs(
         yield (UserTurnEmotionFrame, 1)
 
     sinks: list[Sink] = []
-    original = Sink.__init__
-    monkeypatch.setattr(Sink, "__init__", lambda self: (original(self), sinks.append(self))[0])
-    run([EmovoxProcessor(recognizer=recognizer)], all_frames())
+    run([EmovoxProcessor(recognizer=recognizer)], all_frames(), sinks=sinks)
     assert told == [0]
 
 

@@ -7,9 +7,8 @@ import argparse
 import asyncio
 import itertools
 
-from emovox_livekit import EmovoxListener  # isort: skip  before ONNX Runtime
-
 import av
+from emovox_livekit import EmovoxListener
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, inference
 from livekit.agents.voice.io import AudioInput

@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
+from livekit import rtc
+from livekit.agents import AgentSession, UserStateChangedEvent, llm
+from livekit.agents.voice.io import AudioInput
+
 from emovox.errors import EmovoxError, OptionsError, ServiceUnreachableError
 from emovox.inference.live import Event, LiveUpdate
 from emovox.inference.turn import Turn
 from emovox.turns import Turns
-from livekit import rtc
-from livekit.agents import AgentSession, UserStateChangedEvent, llm
-from livekit.agents.voice.io import AudioInput
 
 logger = logging.getLogger("emovox")
 

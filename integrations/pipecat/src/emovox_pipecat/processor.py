@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from emovox.errors import EmovoxError, ServiceUnreachableError
-from emovox.inference.live import EmotionChanged, Event, LiveUpdate
-from emovox.inference.turn import Turn, check_language
-from emovox.turns import Turns
 from loguru import logger
 from pipecat.frames.frames import (
     EndFrame,
@@ -25,6 +21,11 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 
+from emovox.errors import EmovoxError, ServiceUnreachableError
+from emovox.inference.live import EmotionChanged, Event, LiveUpdate
+from emovox.inference.turn import Turn, check_language
+from emovox.turns import Turns
+
 
 @dataclass
 class UserTurnEmotionFrame(SystemFrame):
@@ -35,7 +36,7 @@ class UserTurnEmotionFrame(SystemFrame):
 
 @dataclass
 class UserEmotionFrame(SystemFrame):
-    """While the user speaks: the emotion has changed, or, if they were asked for, the scores of the last second."""
+    """While the user speaks: the emotion has changed; or the scores of the last second, if asked for."""
 
     event: EmotionChanged | LiveUpdate
 
@@ -72,7 +73,11 @@ class EmovoxProcessor(FrameProcessor):
         self._speaking = False
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Load the model, or connect; raises an EmovoxError unless only the service can't be reached at present."""
+        """Load the model, or connect.
+
+        Raises:
+            EmovoxError: it can't hear; unless only the service can't be reached at present.
+        """
         await super().setup(setup)
         self._loop = asyncio.get_running_loop()
         self._turns = Turns(on_event=self._tell, **self._arguments)
