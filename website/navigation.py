@@ -28,6 +28,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("The service", "服务", "service.md"),
         ("Deployment", "部署", "deployment.md"),
         ("Assistants", "助手", "assistants.md"),
+        ("Voice agents", "语音智能体", "agents.md"),
         ("Coming from FunASR", "从 FunASR 过来", "funasr.md"),
     )),
     ("Models", "模型", (
