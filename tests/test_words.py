@@ -27,6 +27,21 @@ def test_vtt_with_notes_names_settings_and_no_hours() -> None:
     assert parse("a.VTT", VTT.encode()) == [Cue(1, 1.9, "before"), Cue(2, 4.5, "R&D <3")]
 
 
+TEXTGRID = (
+    'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2.5\n<exists>\n2\n"TextTier"\n"bells"\n0\n'
+    '2.5\n1\n1.2\n"ding"\n"IntervalTier"\n"words"\n0\n2.5\n3\n0\n1e-1\n'
+    '""\n0.1\n1.25\n"say ""12"""\n1.25\n2.5\n"你好"\n'
+)
+EMPTY = '"IntervalTier"\n"empty"\n0\n2.5\n1\n0\n2.5\n""\n'
+
+
+def test_textgrid_the_first_tier_that_says_something() -> None:
+    said = [Cue(0.1, 1.25, 'say "12"'), Cue(1.25, 2.5, "你好")]
+    for text in (TEXTGRID, TEXTGRID.replace("\n2\n", "\n3\n").replace('"IntervalTier"', f'{EMPTY}"IntervalTier"')):
+        assert parse("a.TextGrid", text.encode("utf-16")) == said
+    assert parse("a.TextGrid", b"hello 1 2 3") == parse("a.TextGrid", TEXTGRID[:-30].encode()) == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_marks_of_encodings(encoding: str) -> None:
     assert parse("a.srt", SRT.encode(encoding))[1].text == "你好"
@@ -94,12 +109,15 @@ def test_edited_captions_are_the_same_but_for_their_texts() -> None:
 def test_a_file_that_says_nothing_is_refused_with_advice(tmp_path: Path) -> None:
     for name, content, advice in (
         ("a.srt", "hello", "no words with times"),
-        ("a.txt", SRT, r"ends in \.srt, \.vtt, \.json"),
+        ("a.txt", SRT, r"ends in \.srt, \.vtt, \.textgrid, \.json"),
         ("a.json", "{", "no words with times"),
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(OptionsError, match=advice):
             read(tmp_path / name)
+    (tmp_path / "a.srt").write_bytes(SRT.replace("你好", "für").encode("latin-1", errors="ignore"))
+    with pytest.raises(OptionsError, match="not UTF-8 text: save it as UTF-8"):
+        read(tmp_path / "a.srt")
     with pytest.raises(OptionsError, match="can't be read: No such file"):
         read(tmp_path / "gone.srt")
 

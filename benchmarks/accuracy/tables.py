@@ -107,9 +107,8 @@ def _line(cell: Cell, figures: Sequence[LeftOut], language: str) -> list[str]:
     return [
         _title(cell),
         _model(cell, language),
-        _seen(cell, language),
+        " ".join(filter(None, (_seen(cell, language), _without(cell, figures, language)))),
         *(_figure(cell, name) for name in BASELINES),
-        _without(cell, figures, language),
     ]
 
 
@@ -126,9 +125,9 @@ def _without(cell: Cell, figures: Sequence[LeftOut], language: str) -> str:
         return ""
     own = next((item for item in figures if item.corpus == cell["corpus"]), None)
     if own is None or cell["model"]["name"] != "lite":
-        return str(WORDS[language]["none fitted"])
+        return f"({WORDS[language]['none fitted']})"
     values = ("–" if value is None else f"{value:.3f}" for value in (own.speakers, own.whole))
-    return str(WORDS[language]["semicolon"].join(values))
+    return f"({WORDS[language]['semicolon'].join(values)})"
 
 
 def _left_out_line(item: LeftOut, language: str) -> list[str]:

@@ -20,11 +20,11 @@ KINDS = {
     "nemo": ("Polish, acted", "波兰语，表演"),
     "emospeech_cmd": ("Hindi and English keywords, on phones", "印地语和英语关键词，手机录制"),
     "emogator": ("cries and laughs without words, on request", "应要求发出的无词叫声和笑声"),
-    "arabic_commands": ("keywords", "阿拉伯语关键词"),
+    "arabic_commands": ("Arabic keywords", "阿拉伯语关键词"),
     "picovoice_commands": ("orders in English", "英语指令"),
-    "picovoice_wakewords": ("English", "英语唤醒词"),
-    "mycroft_precise": ("English and Spanish wake words", "英语和西班牙语唤醒词"),
-    "fsdd": ("English", "英语数字"),
+    "picovoice_wakewords": ("English wake words", "英语唤醒词"),
+    "mycroft_precise": ("wake words and others, English and Spanish", "英语和西班牙语唤醒词等"),
+    "fsdd": ("English digits, telephone band", "英语数字，电话频带"),
     "esc10": ("noises", "环境声"),
 }
 
@@ -39,8 +39,8 @@ WORDS: dict[str, Words] = {
         "fewer": " ({classes} classes, {clips} clips)",
         "of classes": "Unweighted recall",
         "columns": [
-            "corpus", "model", "trained on it?", "as it is", "relative to the corpus",
-            "relative to each speaker", "fits without its speakers; without it",
+            "corpus", "model", "trained on it? (fits without its speakers; without it)", "as it is",
+            "relative to the corpus", "relative to each speaker",
         ],
         "marks": "In brackets 95 %, by whole speakers; † by single clips. ?: who speaks isn't known.",
         "seen": "**yes**",
@@ -80,8 +80,8 @@ WORDS: dict[str, Words] = {
         "fewer": "（{classes} 个类别，{clips} 条）",
         "of classes": "未加权召回率",
         "columns": [
-            "语料库", "模型", "用它训练过吗？", "直接识别", "相对于语料库", "相对于各说话人",
-            "不含其说话人的拟合；不含它的拟合",
+            "语料库", "模型", "用它训练过吗？（不含其说话人的拟合；不含它的拟合）", "直接识别", "相对于语料库",
+            "相对于各说话人",
         ],
         "marks": "括号里是 95 % 区间，按整个说话人抽样；† 按单条录音抽样。?：说话人不明。",
         "seen": "**是**",

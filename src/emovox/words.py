@@ -1,6 +1,8 @@
-"""Words with their times, as subtitles and transcribers write them: SRT, WebVTT, and OpenAI's verbose JSON.
+"""Words with their times: SRT, WebVTT, Praat's TextGrid, and the verbose JSON of OpenAI's interface.
 
-Subtitles are read by the rules of the page (`web/src/lib/captions.ts`).
+Files are read by the rules of the page (`web/src/lib/captions.ts`).
+
+Source: Praat's manual, "TextGrid file formats".
 """
 
 import codecs
@@ -14,7 +16,7 @@ from typing import Any
 
 from emovox.errors import OptionsError
 
-SUFFIXES = (".srt", ".vtt", ".json")
+SUFFIXES = (".srt", ".vtt", ".textgrid", ".json")
 """What names of files of words end in."""
 LARGEST = 2**26
 """Bytes of a file of words, at most."""
@@ -24,6 +26,8 @@ _TIMES = re.compile(
 )
 _GAP = re.compile(r"(\r?\n[ \t]*(?:\r?\n)+)")
 _TAGS = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+_TOKEN = re.compile(r'"((?:[^"]|"")*)"|([^\s"]+)')
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 _ENTITY = re.compile(r"&(\w+);", re.ASCII)
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "nbsp": "\u00a0", "lrm": "", "rlm": ""}
 
@@ -54,9 +58,13 @@ def read(path: str | Path) -> list[Cue]:
     try:
         if path.stat().st_size > LARGEST:
             raise OptionsError(f"words {path}: larger than {LARGEST} bytes, which no transcript is")
-        cues = parse(path.name, path.read_bytes())
+        content = path.read_bytes()
+        decoded(content, errors="strict")  # words with other letters would be kept for ever
+        cues = parse(path.name, content)
     except OSError as error:
         raise OptionsError(f"words {path}: it can't be read: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise OptionsError(f"words {path}: not UTF-8 text: save it as UTF-8") from error
     if not cues:
         raise OptionsError(f"words {path}: there are no words with times in it")
     return cues
@@ -71,15 +79,56 @@ def parse(name: str, content: bytes) -> list[Cue]:
             cues = (cue for _, cue in lines_of(json.loads(text)))
         except (ValueError, RecursionError):
             cues = ()
+    elif name.lower().endswith(".textgrid"):
+        cues = _first_tier(text)
     else:
         cues = captions(text)
     return sorted((cue for cue in cues if cue.lasts), key=lambda cue: cue.start)
 
 
-def decoded(content: bytes) -> str:
-    """UTF-8, or UTF-16 where a mark says so."""
+def decoded(content: bytes, errors: str = "replace") -> str:
+    """UTF-8, or UTF-16 where a mark says so; `errors` as of `bytes.decode`."""
     utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace")
+    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors=errors)
+
+
+def _first_tier(text: str) -> list[Cue]:
+    """Those of the first tier of intervals that says something."""
+    tiers: dict[str, list[Cue]] = {}
+    try:
+        for start, end, tier, said in textgrid(text):
+            tiers.setdefault(tier, []).append(Cue(start, end, " ".join(said.split())))
+    except ValueError:
+        return []
+    return next((cues for cues in tiers.values() if any(cue.lasts for cue in cues)), [])
+
+
+def textgrid(text: str) -> Iterator[tuple[float, float, str, str]]:
+    """The intervals of all interval tiers of a TextGrid, long or short: start, end, tier, text.
+
+    Quoted words and numbers are all that counts in either form.
+
+    Raises:
+        ValueError: it is none, or damaged.
+    """
+    words = [
+        quoted.replace('""', '"') if bare is None else bare
+        for quoted, bare in (match.groups() for match in _TOKEN.finditer(text))
+        if bare is None or _NUMBER.fullmatch(bare) or bare == "<exists>"
+    ]
+    if words[:2] != ["ooTextFile", "TextGrid"] or "<exists>" not in words:
+        raise ValueError("not a TextGrid in text form: save it as one in Praat")
+    rest = iter(words[words.index("<exists>") + 1 :])
+    try:
+        for _ in range(int(next(rest))):
+            kind, name, _, _, count = (next(rest) for _ in range(5))
+            for _ in range(int(count)):
+                if kind == "IntervalTier":
+                    yield float(next(rest)), float(next(rest)), name, next(rest)
+                else:  # a point and its mark
+                    next(rest), next(rest)
+    except (StopIteration, ValueError, RuntimeError) as error:
+        raise ValueError("a damaged TextGrid, or cut short") from error
 
 
 def captions(text: str) -> Iterator[Cue]:

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,11 @@ def manifest(tmp_path: Path, examples: list[Path]) -> Path:
     return tmp_path / "seven.csv"
 
 
-def test_figures_files_and_pictures(run: Run, manifest: Path) -> None:
+def test_figures_files_and_pictures(run: Run, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emovox.cli.progress.EVERY", 0.0)
     code, out, err = run("evaluate", manifest, "--model", "lite", "--out", "report")
     assert code == 0, err
+    assert re.search(r"^6 of 7 done, \d:\d\d left$", err, re.MULTILINE)  # nothing is known of the audio here
     assert "unweighted accuracy  1.000" in out
     facts = json.loads(Path("report/evaluation.json").read_text())
     assert (facts["clips"], facts["unweighted"], facts["model"]["name"]) == (7, 1.0, "lite")

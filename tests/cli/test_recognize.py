@@ -377,7 +377,7 @@ def test_progress_in_lines_where_there_is_no_terminal(
 ) -> None:
     monkeypatch.setattr("emovox.cli.progress.EVERY", 0.0)
     lines = run("recognize", *examples, "--no-save")[2].splitlines()
-    assert re.fullmatch(r"7 of 7 done, 0:22 of audio, \d+× real time", lines[-2])
+    assert re.fullmatch(r"7 of 7 done, 0:22 of audio, \d+× real time, 0:00 left", lines[-2])
     assert "real time" not in run("recognize", *examples, "--no-save", "--quiet")[2]
 
 

@@ -248,4 +248,4 @@ def test_a_large_upload(site: Site, tmp_path: Path) -> None:
     assert accepted.status_code == 202, accepted.text
     with site.client.stream("GET", f"{accepted.headers['location']}/events") as events:
         lines = [line for line in events.iter_lines() if line]
-    assert lines[-2] == "event: done", lines[-2:]
+    assert lines[-2] == "event: done", json.loads(lines[-1].removeprefix("data: "))["problem"]

@@ -8,11 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from emovox.errors import OptionsError
+from emovox.inference.abstention import abstained
 from emovox.inference.recognition import Line, Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.stored_result import read
 from emovox.policy import Policy
 from emovox.words import Cue
+from support import results
 from support.tiny import DIMENSIONS, EMOTIONS, PEAK, write
 
 RATE = 16_000
@@ -141,12 +143,15 @@ def test_a_policy_leaves_the_words_alone(call: tuple[NDArray[np.float32], list[R
     eu = Recognizer("lite", policy=Policy("eu"))
     result = eu.recognize((call[0], RATE), words=words, side="worker")
     assert result.lines == [Line(start=0, end=2, text="a line")]
-    strict = Recognizer("lite", policy=Policy(abstain=True))
-    for line in (
-        strict.recognize((call[0], RATE), words=[Cue(at, at + 1.0, "x") for at in np.arange(0, 9, 0.5)]).lines
-        or ()
-    ):
-        assert line.emotion is None or (line.emotion == "unknown") == bool(line.unsure)
+
+
+def test_where_a_policy_abstains_what_is_unsure_is_not_given() -> None:
+    facts = results.segment(0, 1, "angry").model_dump(include={"emotion", "confidence", "scores"})
+    unsure = Line(start=0, end=1, text="perhaps", unsure=True, **facts)
+    sure = Line(start=1, end=2, text="surely", unsure=False, **facts)
+    first, second = abstained(results.recognition(lines=[unsure, sure])).lines or []
+    assert (first.emotion, first.confidence, first.text, first.is_abstained) == ("unknown", 1, "perhaps", True)
+    assert second == sure
 
 
 def test_a_file_is_read(

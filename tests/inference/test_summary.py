@@ -1,5 +1,6 @@
 """The summary: its decision table, which docs/summary.md has too, and that it can't contradict the segments."""
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -36,6 +37,11 @@ def of(*segments: Segment) -> SpeechSummary:
     summary = summarize(segments)
     assert summary is not None
     return summary
+
+
+def in_turn(*names: str) -> list[Segment]:
+    """Five minutes of segments in which nothing lasts."""
+    return [spoken(4 * at, 4 * at + 3, None, **{names[at % len(names)]: 0.9}) for at in range(76)]
 
 
 CALM: dict[str, Any] = {"neutral": 0.8}
@@ -86,6 +92,19 @@ TABLE: dict[str, tuple[list[Segment], str, str, str]] = {
     "a short segment between others": (
         [*run(0, 28, **CALM), spoken(28, 31, angry=0.99), *run(32, 60, **CALM)], "clear", "neutral throughout",
         "Neutral throughout; angry for a moment at 0:28.",
+    ),
+    "in turn, and one of them leads in six tenths": (
+        in_turn("neutral", "sad", "neutral", "angry", "neutral"), "clear", "mostly neutral",
+        "Mostly neutral; sad is highest at 0:04, angry is highest at 0:12.",
+    ),
+    "in turn, and none leads in half": (
+        in_turn("neutral", "sad", "neutral", "angry", "happy"), "clear", "changing, most often neutral",
+        "Changing, most often neutral; sad is highest at 0:04, angry is highest at 0:12, "
+        "happy is highest at 0:16.",
+    ),
+    "in turn, and then one": (
+        [*in_turn("neutral", "sad", "neutral", "angry", "happy"), *run(304, 360, **CROSS)], "arc",
+        "changing → angry 4:52", "Changing at first, angry from 4:52 to the end.",
     ),
     "a change": (
         [*run(0, 72, **CALM), *run(72, 100, **CROSS), *run(150, 300, **CALM)], "arc",
@@ -147,6 +166,16 @@ def test_the_table(segments: list[Segment], kind: str, headline: str, sentence: 
         ("another in the end", "中性 → 愤怒 1:10", "以中性为主；1:10 起愤怒，直到结尾。"),
         ("no main part", "中性 → 愤怒 0:40 → 悲伤 1:20", "开头中性，0:40 起愤怒，1:20 起悲伤，直到结尾。"),
         ("mostly unsure, and long", "不确定 → 愤怒 1:20", "大部分难以判断；1:20 起愤怒，直到结尾。"),
+        (
+            "in turn, and one of them leads in six tenths",
+            "以中性为主",
+            "以中性为主；悲伤在 0:04 最高，愤怒在 0:12 最高。",
+        ),
+        (
+            "in turn, and none leads in half",
+            "多变，中性最多",
+            "多变，中性最多；悲伤在 0:04 最高，愤怒在 0:12 最高，快乐在 0:16 最高。",
+        ),
         ("a tie throughout", "始终愤怒与悲伤", "从头到尾都在愤怒与悲伤之间，难分高下。"),
     ],
 )
@@ -185,6 +214,26 @@ def test_of_many_peaks_the_highest_are_told_in_order_of_time() -> None:
         spoken(10 * at, 10 * at + 2, unsure=None, **{name: 0.5 + at / 20}) for at, name in enumerate(names)
     ]
     assert [peak.name for peak in of(*segments).peaks] == names[1:]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["neutral", "sad", "angry", "happy"]), st.floats(0.4, 1)),
+        max_size=60,
+        min_size=12,
+    )
+)
+def test_nothing_is_said_of_more_speech_than_it_leads_in(heard: list[tuple[str, float]]) -> None:
+    summary = of(*[spoken(4 * at, 4 * at + 3, None, **{name: score}) for at, (name, score) in enumerate(heard)])
+    shares = summary.shares
+    for part in summary.arc:
+        inside = [name for at, (name, _) in enumerate(heard) if part.start <= 4 * at < part.end]
+        assert part.lead == pytest.approx(sum(name in part.classes for name in inside) / len(inside))
+    if "throughout" in summary.headline.en:
+        assert sum(shares[name] for name in summary.classes) > 0.66
+    elif summary.sentence.en.startswith("Mostly "):
+        said = re.split(r"[;.]", summary.sentence.en.removeprefix("Mostly "))[0].split(" and ")
+        assert sum(shares[name] for name in said) >= 0.5 - 1e-9
 
 
 def test_an_arc_has_six_parts_at_most() -> None:

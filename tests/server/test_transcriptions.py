@@ -15,8 +15,9 @@ import pytest
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.server.transcriber import Transcriber
+from support.hostile import TEXTS, VALUES
 from support.service import Client, serving
-from support.transcribers import ANSWERS, FakeTranscriber, recorded, saying, transcribing, waiting
+from support.transcribers import ANSWERS, Answering, FakeTranscriber, recorded, saying, transcribing, waiting
 from support.waiting import until
 
 openai = pytest.importorskip("openai")
@@ -405,3 +406,32 @@ def test_addresses(url: str, address: str) -> None:
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="setting transcriber: give a URL"):
         Transcriber(url)
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "a\0b", "\r\nX: y\r\n\r\n--", '"', "\U0001f600", "\u202e\u05d0", "9" * 8000]
+)
+def test_fields_are_handed_on_as_they_are(beside: Client, fake: FakeTranscriber, clip: Path, value: str) -> None:
+    both = [("include[]", (None, value)), ("include[]", (None, "b"))]
+    files: list[tuple[str, Any]] = [("prompt", (None, value)), *both, ("file", ("Größe.flac", clip.read_bytes()))]
+    assert beside.post(f"{ROUTE}?store=false", files=files).is_success
+    [asked] = fake.asked
+    assert asked.fields == {"prompt": [value], "include[]": [value, "b"]}
+    assert asked.content == clip.read_bytes()
+
+
+def test_hostile_forms_and_answers(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
+    content = clip.read_bytes()[:500]
+    for value in VALUES:
+        files = [("file", ("x", content)), ("stream", (None, value)), ("response_format", (None, value))]
+        streamed = value == b"true"  # of which the words are passed on all the same
+        assert beside.post(ROUTE, files=files).status_code in ({200} if streamed else {413, 422})
+    for name in TEXTS:
+        assert beside.post(ROUTE, files=[("file", (name, content))]).status_code in {400, 422}
+    for value in VALUES[::4]:
+        fake.answering = _streaming(value, b"\n\n", b'data: {"segments": [{"start": ', value, b"}]}\n\n")
+        assert "emovox.problem" in beside.post(ROUTE, files={"file": ("x", content)}, data={"stream": "true"}).text
+
+
+def _streaming(*pieces: bytes) -> Answering:
+    return lambda _: (200, {"Content-Type": "text/event-stream"}, [*pieces])

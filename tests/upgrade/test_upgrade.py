@@ -27,6 +27,7 @@ from emovox.upgrade.plan import NO_SOUND, Plan, plan
 from emovox.upgrade.selection import OF_RUN, Selection
 from emovox.upgrade.staging import Staging
 from emovox.upgrade.upgrade import CHANGED, Report, Upgrade
+from emovox.words import Cue
 from support import tiny
 
 KILLED = """
@@ -183,7 +184,8 @@ def test_everything_is_of_the_new_revision_at_once(world: World) -> None:
 
 
 def test_it_is_what_the_recording_would_have_given_now(world: World) -> None:
-    options: dict[str, Any] = {"granularity": "frame", "segments": True, "smoothing": 0.1}
+    words = [Cue(0.2, 1.4, "the words"), Cue(0.2, 0.4, "stay")]
+    options: dict[str, Any] = {"granularity": "frame", "segments": True, "smoothing": 0.1, "words": words}
     item = world.add(0, **options)
     world.upgrade()
     assert item.outputs is not None
@@ -191,6 +193,8 @@ def test_it_is_what_the_recording_would_have_given_now(world: World) -> None:
     again = world.after.recognize(world.files[0], **options)
     assert result.recording == again.recording
     assert result.segments == again.segments
+    assert result.lines == again.lines
+    assert [line.text for line in result.lines or []] == ["the words", "stay"]
     assert (result.scores, result.readouts, result.warnings) == (again.scores, again.readouts, again.warnings)
     assert result.frames is not None
     assert again.frames is not None

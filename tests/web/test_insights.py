@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from support.browser import axe
 from support.browser import tab as opened
 from support.service import Client
 
@@ -73,3 +74,31 @@ def test_labels_are_compared_with_what_is_stored(browser: Browser, filled: Clien
         part.get_by_role("button", name="Remove: truth.csv").click()
         expect(part.get_by_role("button", name="truth.csv", exact=True)).to_have_count(0)
     assert filled.get("/v1/evaluations").json()["evaluations"] == []
+
+
+@pytest.mark.parametrize(("theme", "language"), [("light", "en-GB"), ("dark", "zh-CN")])
+def test_axe_finds_nothing_serious_with_all_of_it_open(
+    browser: Browser, filled: Client, tmp_path: Path, theme: str, language: str
+) -> None:
+    stored = filled.get("/v1/outputs").json()["outputs"]
+    rows = "".join(f"{item['name']},{item['emotion']}\n" for item in stored)
+    (labels := tmp_path / "all.csv").write_text("path,label\n" + rows)
+    with opened(browser, str(filled.base_url), locale=language, color_scheme=theme) as tab:
+        page = tab.open("#/insights")
+        ground = page.get_by_role("application")
+        expect(ground).to_be_visible()
+        page.set_input_files("#labels", str(labels))
+        expect(page.locator(".report")).to_be_visible()
+        for details in page.locator("main details").all():
+            details.evaluate("(node) => { node.open = true }")
+        ground.focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("section .tip")).to_be_visible()
+        page.wait_for_timeout(400)  # until colours have settled
+        tab.shoot(f"insights-{theme}", whole=True)
+        page.evaluate(axe())
+        violations = page.evaluate("() => window.axe.run()")["violations"]
+        found = [(item["id"], item["nodes"][0]["target"], item["help"]) for item in violations]
+        assert not found, repr(found)
+        page.get_by_role("button", name="Remove: all.csv" if language == "en-GB" else "移除: all.csv").click()
+        expect(page.locator(".report")).to_have_count(0)

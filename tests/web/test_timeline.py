@@ -8,10 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emovox.emotions import EMOTIONS, NAMES
+from emovox.inference.recognition import Line
 from emovox.models.converted.clips import example_clips
 from emovox.outputs import Outputs
 from support import results
-from support.browser import Tab
+from support.browser import Store, Tab
 from support.browser import tab as opened
 from support.service import Client
 
@@ -299,6 +300,18 @@ def test_words_beside_the_curve(page: Page, tab: Tab) -> None:
     expect(page.get_by_text("and again")).to_have_count(0)
     tab.drop(("none.vtt", b"WEBVTT\n\nnothing"), on=".timeline")
     expect(page.get_by_role("alert")).to_have_text("none.vtt has no words with times.")
+
+
+def test_words_of_the_result_itself(tab: Tab, store: Store) -> None:
+    """As of a transcriber, or of `--words`."""
+    lines = [
+        Line(start=0.0, end=2.0, text="Good morning", emotion="angry", confidence=0.75),
+        Line(start=5.0, end=7.0, text="and again"),
+    ]
+    page = tab.open(f"#/output/{store(results.segment(0.2, 1.9, 'angry'), duration=10.0, lines=lines)}")
+    expect(page.get_by_text("Good morning")).to_be_visible()
+    page.get_by_role("button", name="Remove the words of call.wav").click()
+    expect(page.get_by_text("Good morning")).to_have_count(0)
 
 
 def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None:

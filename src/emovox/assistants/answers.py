@@ -103,6 +103,7 @@ class PartOfArc(Answer):
     end: float
     classes: list[str] = Field(description="one that leads, or two that are level; none: the model isn't sure")
     share: Share = Field(description="of all speech")
+    lead: Share = Field(description="of its own speech, in which these lead; below a half it is changing")
 
 
 class HighPoint(Answer):

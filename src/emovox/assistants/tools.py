@@ -284,6 +284,7 @@ def _account(recognition: Recognition, name: str, language: str) -> Account:
                 end=round(part.end, 2),
                 classes=part.classes,
                 share=round(part.share, _DIGITS),
+                lead=round(part.lead, _DIGITS),
             )
             for part in summary.arc
         ],

@@ -74,7 +74,10 @@ class Progress:
         """Print a line if it is time for one."""
         if self._lines and time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
-            sys.stderr.write(f"{self._done} of {self._total} done, {self._rate()}\n")
+            rate = f", {self._rate()}" if self._heard else ""  # not every command follows the audio
+            left = (self._said - self._started) / self._done * (self._total - self._done) if self._done else None
+            until = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+            sys.stderr.write(f"{self._done} of {self._total} done{rate}{until}\n")
             sys.stderr.flush()
 
     def clear(self) -> None:

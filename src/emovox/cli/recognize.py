@@ -55,8 +55,8 @@ STDIN = "-"
     "--words",
     type=click.Path(exists=True, path_type=Path),
     metavar="FILE|DIR",
-    help="Lines of text with their times: .srt, .vtt, or a transcriber's .json. The result has the emotion over "
-    "each. Of several recordings a directory with a file for each, called like it.",
+    help="Lines of text with their times: .srt, .vtt, .TextGrid, or a transcriber's .json. The result has the "
+    "emotion over each. Of several recordings a directory with a file for each, called like it.",
 )
 @click.option(
     "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."
@@ -128,7 +128,7 @@ def recognize(
         library.need_library()
     started = time.monotonic()
     files, failures = _find(paths)
-    texts = Words(words, files)
+    texts = _words(words, files, quiet)
     recognizer = Recognizer(
         model,
         precision=precision,
@@ -186,6 +186,14 @@ def recognize(
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)
     return 1 if failures else 0
+
+
+def _words(path: Path | None, files: list[str | Path], quiet: bool) -> Words:
+    """The words of the recordings; those without are named, as they are missing from tables of lines."""
+    words = Words(path, files)
+    if words.missing and not quiet:
+        click.echo(printable(words.missing), err=True)
+    return words
 
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:

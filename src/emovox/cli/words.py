@@ -1,6 +1,6 @@
 """Which words are those of which recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,25 +15,36 @@ class Words:
     """What `--words` names: the file of one recording, or a directory with one for each."""
 
     def __init__(self, path: Path | None, recordings: Sequence[str | Path]) -> None:
-        """Read all of them, before anything is recognised.
+        """Read all of them, before anything is recognised; `missing` says which recordings have none, if any.
 
         Raises:
             UsageError: a file of several recordings, a directory without any of theirs, or one can't be read.
         """
         self._cues: dict[str | Path, list[Cue]] = {}
+        self.missing = ""
         if path is None:
             return
         if not path.is_dir() and len(recordings) > 1:
             raise click.UsageError("--words: a file is of one recording; of several name a directory of files")
         try:
+            files = {file.name.lower(): file for file in path.iterdir()} if path.is_dir() else None
             for recording in recordings:
-                if (file := _of(recording, path)) is not None:
+                file = path if files is None else _of(recording, files)
+                if file is not None:
                     self._cues[recording] = read(file)
         except OptionsError as error:
             raise click.UsageError(f"--{error}") from error
+        except OSError as error:
+            raise click.UsageError(f"--words {path}: it can't be read: {error.strerror or error}") from error
         if recordings and not self._cues:
             kinds = ", ".join(SUFFIXES)
             raise click.UsageError(f"--words {path}: no file there is called like a recording and ends in {kinds}")
+        others = [str(recording) for recording in recordings if recording not in self._cues]
+        if others:
+            names = ", ".join([*others[:3], *(["…"] if len(others) > 3 else [])])
+            self.missing = (
+                f"--words {path}: {len(others)} of {len(recordings)} recordings have none there: {names}"
+            )
 
     def options(self, recording: str | Path, options: Options) -> Options:
         """The options with the words of a recording, if there are any."""
@@ -41,10 +52,8 @@ class Words:
         return options if cues is None else replace(options, words=cues)
 
 
-def _of(recording: str | Path, path: Path) -> Path | None:
-    """The file of a recording's words: `call.wav.srt` before `call.srt`."""
-    if not path.is_dir():
-        return path
+def _of(recording: str | Path, files: Mapping[str, Path]) -> Path | None:
+    """The file of a recording's words among files by name in small letters: `call.wav.srt` before `call.srt`."""
     name = Path(recording)
-    files = (path / f"{stem}{suffix}" for stem in (name.name, name.stem) for suffix in SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
+    names = (f"{stem.lower()}{suffix}" for stem in (name.name, name.stem) for suffix in SUFFIXES)
+    return next((files[name] for name in names if name in files), None)

@@ -12,7 +12,7 @@ from emovox.exports import palette, timeline
 from emovox.exports.verdict import one_line, relative_to, title, two_decimals, withheld
 from emovox.exports.warned import warned
 from emovox.inference.recognition import Recognition
-from emovox.inference.sentence import clock, label
+from emovox.inference.sentence import clock, label, part_name
 from emovox.inference.summary import SpeechSummary
 from emovox.models import sheet
 
@@ -189,7 +189,7 @@ def _of_summary(summary: SpeechSummary, words: dict[str, str], language: str) ->
         rows = [
             (
                 f"{clock(part.start)} – {clock(part.end)}",
-                " + ".join(label(name, language) for name in part.classes) or words["unsure"],
+                part_name(part, language),
                 f"{100 * part.share:.0f} %",
             )
             for part in summary.arc

@@ -149,8 +149,8 @@ class Options(CommonOptions):
     words: Annotated[
         Sequence[Cue] | None,
         Field(
-            description="lines of text with their times, as of a transcript, or a file of them (.srt, .vtt, or a "
-            "transcriber's .json): the result has the emotion over each"
+            description="lines of text with their times, as of a transcript, or a file of them (.srt, .vtt, "
+            ".TextGrid, or a transcriber's .json): the result has the emotion over each"
         ),
     ] = None
 

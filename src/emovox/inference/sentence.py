@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from emovox.emotions import BY_NAME
 
 HALF = 0.5  # of the speech: what has more is what it mostly is
+MOST = 2 / 3  # likewise: what leads in as much is what it is throughout
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,14 @@ class Stretch:
         start: seconds.
         end: seconds.
         share: of all speech.
+        lead: share of its own speech that its classes lead in.
     """
 
     classes: tuple[str, ...]
     start: float
     end: float
     share: float
+    lead: float
 
     @property
     def key(self) -> frozenset[str]:
@@ -54,7 +58,10 @@ class Words:
         constant: its sentence, without the end.
         tied: the same of two that are level.
         once: a moment in it, with its time.
-        mostly: how the sentence on an arc begins that has a main part.
+        mixed: instead of a class, of a part in which others lead in most of it.
+        varied: of a long one in which no part lasts, and what leads has less than half: headline and sentence.
+        mostly: how the sentence on an arc begins that has a main part; headline and sentence of a long one in
+            which no part lasts, and what leads has more than half.
         doubtful: likewise, where that is unclear.
         opening: another part of it that comes first, with where it ends.
         between: one in between, with where it begins and ends.
@@ -63,7 +70,7 @@ class Words:
         first: how the sentence on an arc begins that has no main part.
         then: the next part, with where it begins.
         last: the last one.
-        highest: of a value, with when.
+        highest: of a value, or of a class among many, with when.
         comma: between what belongs together.
         semicolon: between the parts of an arc.
         stop: the end.
@@ -79,6 +86,8 @@ class Words:
     constant: str
     tied: str
     once: str
+    mixed: str
+    varied: str
     mostly: str
     doubtful: str
     opening: str
@@ -105,6 +114,8 @@ ENGLISH = Words(
     constant="{} throughout",
     tied="{} and {} throughout, neither clearly ahead",
     once="{} for a moment at {}",
+    mixed="changing",
+    varied="changing, most often {}",
     mostly="mostly {}",
     doubtful="mostly unclear",
     opening="{} until {}",
@@ -130,6 +141,8 @@ CHINESE = Words(
     constant="从头到尾都是{}",
     tied="从头到尾都在{}与{}之间，难分高下",
     once="{1} 一度{0}",
+    mixed="多变",
+    varied="多变，{}最多",
     mostly="以{}为主",
     doubtful="大部分难以判断",
     opening="开头{}，到 {} 为止",
@@ -139,7 +152,7 @@ CHINESE = Words(
     first="开头{}",
     then="{1} 起{0}",
     last="{1} 起{0}，直到结尾",
-    highest="{} 在 {} 最高",
+    highest="{}在 {} 最高",
     comma="，",
     semicolon="；",
     stop="。",
@@ -156,9 +169,10 @@ def headline(parts: Sequence[Stretch], language: str, *, long: bool) -> str:
         long: whether it is long enough for an arc.
     """
     words = LANGUAGES[language]
-    names = [_names(part.classes, language, words.unsure) for part in parts]
+    names = [part_name(part, language) for part in parts]
     if len(parts) == 1:
-        return _spaced(words.throughout.format(names[0])) if long else names[0]
+        said = _steadiness(parts[0], words.throughout, words) if long else "{}"
+        return _spaced(said.format(_names(parts[0].classes, language, words.unsure)))
     later = [f"{name} {clock(part.start)}" for name, part in zip(names[1:], parts[1:], strict=True)]
     return " → ".join([names[0], *later])
 
@@ -178,20 +192,31 @@ def sentence(parts: Sequence[Stretch], moments: Sequence[Moment], language: str,
 
 
 def _constant(part: Stretch, moments: Sequence[Moment], language: str, *, long: bool) -> str:
-    """What doesn't change, or is short."""
+    """What has no parts, or is short."""
     words, names = LANGUAGES[language], [label(name, language) for name in part.classes]
+    once = words.once
     if not names:
         said = words.doubt
-    elif long:
-        said = (words.constant if len(names) == 1 else words.tied).format(*names)
-    else:
+    elif not long:
         said = (words.clear if len(names) == 1 else words.tie).format(*names)
-    once = [
-        words.once.format(label(item.name, language), clock(item.start))
+    elif part.lead < MOST:
+        said = _steadiness(part, "", words).format(_names(part.classes, language, words.unclear))
+        once = words.highest
+    else:
+        said = (words.constant if len(names) == 1 else words.tied).format(*names)
+    told = [
+        once.format(label(item.name, language), clock(item.start))
         for item in moments
         if item.name not in part.classes
     ]
-    return words.semicolon.join([said, *([words.comma.join(once)] if once else [])])
+    return words.semicolon.join([said, *([words.comma.join(told)] if told else [])])
+
+
+def _steadiness(part: Stretch, throughout: str, words: Words) -> str:
+    """How a long recording without parts is told, by how much of it is what it comes to."""
+    if part.lead >= MOST or not part.classes:
+        return throughout
+    return words.mostly if part.lead >= HALF else words.varied
 
 
 def _changing(parts: Sequence[Stretch], language: str) -> str:
@@ -199,9 +224,9 @@ def _changing(parts: Sequence[Stretch], language: str) -> str:
     words, first, last = LANGUAGES[language], parts[0], parts[-1]
     shares: dict[frozenset[str], float] = {}
     for part in parts:
-        shares[part.key] = shares.get(part.key, 0.0) + part.share
+        shares[part.key] = shares.get(part.key, 0.0) + part.share * part.lead
     main = max(shares, key=lambda key: shares[key])
-    names = [_names(part.classes, language, words.unclear) for part in parts]
+    names = [part_name(part, language, words.unclear) for part in parts]
     if shares[main] < HALF:
         pairs = zip(names[1:-1], parts[1:-1], strict=True)
         between = [words.then.format(name, clock(part.start)) for name, part in pairs]
@@ -220,6 +245,26 @@ def _changing(parts: Sequence[Stretch], language: str) -> str:
     if last.key == main and first.key == main:
         told.append(words.again.format(names[-1]))
     return words.semicolon.join(told)
+
+
+class Named(Protocol):
+    """A part of an arc, as far as its name goes."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """As of `Stretch`."""
+
+    @property
+    def lead(self) -> float:
+        """As of `Stretch`."""
+
+
+def part_name(part: Named, language: str, unsure: str | None = None) -> str:
+    """What leads in a part of an arc; `unsure` or its word where the model isn't sure."""
+    words = LANGUAGES[language]
+    if part.classes and part.lead < HALF:
+        return words.mixed
+    return _names(part.classes, language, unsure or words.unsure)
 
 
 def _names(classes: Sequence[str], language: str, unsure: str) -> str:

@@ -78,6 +78,7 @@ class Part(Facts):
         description="what leads in it: one class, or two that are level; none: the model isn't sure"
     )
     share: Share = Field(description="of all speech")
+    lead: Share = Field(description="of its own speech, in which these classes lead; below a half it is changing")
 
 
 class Peak(Facts):
@@ -187,35 +188,43 @@ def _of_classes(
     # Who is unsure speaks for that alone.
     evidence = np.column_stack([np.where(unsure[:, np.newaxis], 0.0, scores), unsure])
     slices = arc.parts(seconds, evidence) if long else [slice(0, len(segments))]
-    parts: list[Part] = []
+    pieces: list[tuple[slice, list[str]]] = []
     for each in slices:
-        part = Part(
-            start=segments[each][0].start,
-            end=segments[each][-1].end,
-            classes=_leading(names, scores[each], seconds[each], unsure[each]),
-            share=min(float(seconds[each].sum()) / speech, 1.0),
-        )
-        if parts and set(parts[-1].classes) == set(part.classes):
-            before = parts.pop()
-            part = before.model_copy(update={"end": part.end, "share": min(before.share + part.share, 1.0)})
-        parts.append(part)
+        classes = _leading(names, scores[each], seconds[each], unsure[each])
+        if pieces and set(pieces[-1][1]) == set(classes):
+            pieces[-1] = (slice(pieces[-1][0].start, each.stop), pieces[-1][1])
+        else:
+            pieces.append((each, classes))
     leaders = scores.argmax(axis=1)
+    parts: list[Part] = []
+    for each, classes in pieces:
+        own = np.where(unsure[each], not classes, np.isin(np.array(names)[leaders[each]], classes))
+        spoken = float(seconds[each].sum())
+        parts.append(
+            Part(
+                start=segments[each][0].start,
+                end=segments[each][-1].end,
+                classes=classes,
+                share=min(spoken / speech, 1.0),
+                lead=min(float(seconds[each][own].sum()) / spoken, 1.0),
+            )
+        )
     shares = {
         name: float(seconds[(leaders == column) & ~unsure].sum()) / speech for column, name in enumerate(names)
     }
     peaks = _peaks(segments, names, scores, unsure) if long else []
-    stretches = [Stretch(tuple(part.classes), part.start, part.end, part.share) for part in parts]
+    stretches = [Stretch(tuple(part.classes), part.start, part.end, part.share, part.lead) for part in parts]
     moments = [Moment(peak.name, peak.start) for peak in peaks]
     counted = seconds if unsure.all() else np.where(unsure, 0.0, seconds)
     mean = dict(zip(names, (counted @ scores / counted.sum()).tolist(), strict=True))
     shares = {name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share}
     kind: Kind = "arc" if len(parts) > 1 else ("unsure", "clear", "tie")[len(parts[0].classes)]
-    classes = list(shares)[:1] if kind == "arc" else parts[0].classes
+    told = list(shares)[:1] if kind == "arc" else parts[0].classes
     return SpeechSummary(
         kind=kind,
         readout=readout,
-        classes=classes,
-        score=mean[classes[0]] if kind == "clear" else None,
+        classes=told,
+        score=mean[told[0]] if kind == "clear" else None,
         headline=Said(**{each: headline(stretches, each, long=long) for each in ("en", "zh")}),
         sentence=Said(**{each: sentence(stretches, moments, each, long=long) for each in ("en", "zh")}),
         speech=speech,

@@ -19,12 +19,11 @@ from emovox.audio.files import EXTENSIONS
 from emovox.errors import LabelsError
 from emovox.labels.reader import END, START
 from emovox.outputs import AUDIO
+from emovox.words import textgrid
 
 MOST = 2**26
 """Bytes of a file."""
 _MARK = re.compile(r"\s+\d{1,3} %$")  # how sure our own export was
-_TOKEN = re.compile(r'"((?:[^"]|"")*)"|([^\s"]+)')
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 _TIMES = re.compile(r"-?\d+(\.\d+)?\t-?\d+(\.\d+)?(\t|$)")
 
 
@@ -122,26 +121,10 @@ def _rows(
 
 
 def _textgrid(path: Path, text: str) -> Iterator[_Mark]:
-    """The intervals of all interval tiers: quoted words and numbers are all that counts in either form."""
-    words = [
-        quoted.replace('""', '"') if bare is None else bare
-        for quoted, bare in (match.groups() for match in _TOKEN.finditer(text))
-        if bare is None or _NUMBER.fullmatch(bare) or bare == "<exists>"
-    ]
-    if words[:2] != ["ooTextFile", "TextGrid"] or "<exists>" not in words:
-        raise LabelsError(f"{path}: not a TextGrid in text form: save it as one in Praat")
-    rest = iter(words[words.index("<exists>") + 1 :])
     try:
-        for _ in range(int(next(rest))):
-            kind, name, _, _, count = (next(rest) for _ in range(5))
-            for _ in range(int(count)):
-                if kind == "IntervalTier":
-                    start, end, said = float(next(rest)), float(next(rest)), next(rest)
-                    yield _Mark(start, end, name, said)
-                else:  # a point and its mark
-                    next(rest), next(rest)
-    except (StopIteration, ValueError, RuntimeError) as error:
-        raise LabelsError(f"{path}: a damaged TextGrid, or cut short") from error
+        yield from (_Mark(*mark) for mark in textgrid(text))
+    except ValueError as error:
+        raise LabelsError(f"{path}: {error}") from error
 
 
 def _eaf(path: Path, root: ElementTree.Element) -> Iterator[_Mark]:

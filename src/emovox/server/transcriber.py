@@ -9,7 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -100,16 +100,17 @@ class Transcriber:
             "Content-Length": str(len(before) + file.size + len(after)),
             "Accept-Encoding": "identity",
         }
-        body = _body(before, path, after)
-        request = self._http.build_request("POST", self._url, headers=headers, content=body)
-        with self._explained():
-            answer = await self._http.send(request, stream=True)
-        try:
-            if not answer.is_success:
-                raise _refusal(answer, await self.read(answer))
-            yield answer
-        finally:
-            await answer.aclose()
+        with path.open("rb") as sound:  # closed here, whoever gives up
+            body = _body(before, sound, after)
+            request = self._http.build_request("POST", self._url, headers=headers, content=body)
+            with self._explained():
+                answer = await self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    raise _refusal(answer, await self.read(answer))
+                yield answer
+            finally:
+                await answer.aclose()
 
     async def read(self, answer: httpx.Response) -> bytes:
         """All of an answer.
@@ -165,14 +166,10 @@ def _quoted(name: str) -> str:
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
-async def _body(before: bytes, path: Path, after: bytes) -> AsyncIterator[bytes]:
+async def _body(before: bytes, sound: BinaryIO, after: bytes) -> AsyncIterator[bytes]:
     yield before
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE):
-            yield piece
-    finally:
-        await asyncio.to_thread(file.close)
+    while piece := await asyncio.to_thread(sound.read, PIECE):
+        yield piece
     yield after
 
 

@@ -3,7 +3,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emovox.errors import ModelError
+from emovox.models.converted import store
 from emovox.models.converted.store import Comparison, StoredModel, Trial
 from emovox.models.metadata import Precision
 from emovox.models.runtime.engine import Engine, Output
@@ -248,3 +249,21 @@ def test_a_cache_that_cannot_be_written(wide: Path, tmp_path: Path, monkeypatch:
     model = StoredModel(wide, name="wide", revision="r1", licence="MIT")
     with pytest.raises(ModelError, match="EMOVOX_CACHE"):
         model.file("fp32")
+
+
+@pytest.mark.parametrize(("enough", "runs"), [(1e-12, 2), (float("inf"), 4)])
+def test_what_takes_long_is_not_repeated(
+    open_model: Open, wide: Path, monkeypatch: pytest.MonkeyPatch, enough: float, runs: int
+) -> None:
+    """A clip is run once for what is compared, and then for its time: once at least."""
+    lengths: list[int] = []
+    original = Engine.run
+
+    def run(self: Engine, windows: Sequence[NDArray[np.float32]], **options: bool) -> list[Output]:
+        lengths.append(len(windows[0]))
+        return original(self, windows, **options)
+
+    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr(store, "_ENOUGH", enough)
+    comparison = open_model(wide).compare([np.zeros(8_000, np.float32)], engine="onnxruntime")
+    assert len(lengths) == runs * len(comparison.trials)

@@ -19,6 +19,7 @@ export const input = {
       `${count} ${count === 1 ? 'file was' : 'files were'} left out: no sound or video by the name.`,
     recognise: 'Recognise',
     preview: 'Listen to the recording',
+    twoSides: 'The two channels differ. A call, with one side on each?',
   },
   options: {
     title: 'Options',

@@ -21,6 +21,7 @@ export const input: Pick<Words, 'input' | 'options' | 'models' | 'live' | 'queue
       skipped: (count) => `已跳过 ${count} 个文件：从文件名看不是音频或视频。`,
       recognise: '开始识别',
       preview: '试听录音',
+      twoSides: '两个声道的声音不同。是每个声道各录一方的通话吗？',
     },
     options: {
       title: '选项',
