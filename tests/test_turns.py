@@ -29,6 +29,13 @@ def silence(seconds: float) -> Waveform:
     return np.zeros(round(seconds * SECOND), np.float32)
 
 
+def hear(turns: Turns, samples: Waveform) -> None:
+    """Push sound no faster than it is heard: where the thread is late, it leaves some out."""
+    for first in range(0, len(samples), 3000):
+        turns.push(samples[first : first + 3000], SECOND)
+        until(turns._orders.empty)
+
+
 @pytest.fixture
 def turns(recognizer: Recognizer) -> Iterator[Turns]:
     turns = Turns(recognizer)
@@ -43,9 +50,7 @@ def updates(recognizer: Recognizer, samples: NDArray[Any], **arguments: Any) -> 
 
 def test_a_turn_is_the_mean_of_its_stream(turns: Turns, recognizer: Recognizer, speech: Waveform) -> None:
     turns.begin()
-    for first in range(0, len(speech), 3000):
-        turns.push(speech[first : first + 3000], SECOND)
-        until(turns._orders.empty)  # else the thread is late, and leaves some out
+    hear(turns, speech)
     turn = turns.end().result(60)
     spoken = updates(recognizer, speech)
     assert turn is not None
@@ -71,9 +76,7 @@ def test_sound_of_any_kind(turns: Turns, speech: Waveform) -> None:
 
 
 def test_what_is_older_than_a_second_is_no_part_of_it(turns: Turns, speech: Waveform) -> None:
-    for sound in [speech, silence(2), speech]:
-        turns.push(sound, SECOND)
-    turns.push(silence(0.25), SECOND)
+    hear(turns, np.concatenate([speech, silence(2), speech, silence(0.25)]))
     turns.begin()
     turn = turns.end().result(60)
     assert turn is not None
