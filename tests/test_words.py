@@ -115,6 +115,9 @@ def test_a_file_that_says_nothing_is_refused_with_advice(tmp_path: Path) -> None
         (tmp_path / name).write_text(content)
         with pytest.raises(OptionsError, match=advice):
             read(tmp_path / name)
+    (tmp_path / "a.srt").write_bytes(SRT.replace("你好", "für").encode("latin-1", errors="ignore"))
+    with pytest.raises(OptionsError, match="not UTF-8 text: save it as UTF-8"):
+        read(tmp_path / "a.srt")
     with pytest.raises(OptionsError, match="can't be read: No such file"):
         read(tmp_path / "gone.srt")
 

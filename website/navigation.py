@@ -19,6 +19,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Exports", "导出", "exports.md"),
         ("Live", "实时", "live.md"),
         ("Batches", "批量", "batches.md"),
+        ("From tables to plots", "从表格到图", "tables.md"),
         ("The library", "资料库", "library.md"),
         ("Baselines", "基线", "baselines.md"),
         ("Your own classes", "自己的类别", "heads.md"),
@@ -27,6 +28,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("The service", "服务", "service.md"),
         ("Deployment", "部署", "deployment.md"),
         ("Assistants", "助手", "assistants.md"),
+        ("Voice agents", "语音智能体", "agents.md"),
         ("Coming from FunASR", "从 FunASR 过来", "funasr.md"),
     )),
     ("Models", "模型", (

@@ -58,9 +58,13 @@ def read(path: str | Path) -> list[Cue]:
     try:
         if path.stat().st_size > LARGEST:
             raise OptionsError(f"words {path}: larger than {LARGEST} bytes, which no transcript is")
-        cues = parse(path.name, path.read_bytes())
+        content = path.read_bytes()
+        decoded(content, errors="strict")  # words with other letters would be kept for ever
+        cues = parse(path.name, content)
     except OSError as error:
         raise OptionsError(f"words {path}: it can't be read: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise OptionsError(f"words {path}: not UTF-8 text: save it as UTF-8") from error
     if not cues:
         raise OptionsError(f"words {path}: there are no words with times in it")
     return cues
@@ -82,10 +86,10 @@ def parse(name: str, content: bytes) -> list[Cue]:
     return sorted((cue for cue in cues if cue.lasts), key=lambda cue: cue.start)
 
 
-def decoded(content: bytes) -> str:
-    """UTF-8, or UTF-16 where a mark says so."""
+def decoded(content: bytes, errors: str = "replace") -> str:
+    """UTF-8, or UTF-16 where a mark says so; `errors` as of `bytes.decode`."""
     utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace")
+    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors=errors)
 
 
 def _first_tier(text: str) -> list[Cue]:

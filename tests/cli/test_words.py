@@ -60,6 +60,14 @@ def test_a_directory_has_those_of_several_recordings(
     assert [name for name, item in results.items() if "lines" in item] == [clip.name]
 
 
+def test_recordings_without_words_are_named(run: Run, examples: list[Path], clip: Path, words: Path) -> None:
+    others = [path for path in examples if path != clip][:1]
+    code, out, error = run("recognize", clip, *others, "--words", words, "--format", "csv", "--no-save")
+    assert code == 0, error
+    assert len(list(csv.DictReader(out.splitlines()))) == 1
+    assert f"1 of 2 recordings have none there: {others[0]}" in error
+
+
 def test_the_name_of_the_recording_goes_before_its_stem(run: Run, clip: Path, words: Path) -> None:
     (words / f"{clip.name.upper()}.VTT").write_text("WEBVTT\n\n00:00.500 --> 00:02.000\nmine\n")
     _, out, _ = run("recognize", clip, "--words", words, "--format", "jsonl", "--no-save", "--quiet")

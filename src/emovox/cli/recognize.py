@@ -128,7 +128,7 @@ def recognize(
         library.need_library()
     started = time.monotonic()
     files, failures = _find(paths)
-    texts = Words(words, files)
+    texts = _words(words, files, quiet)
     recognizer = Recognizer(
         model,
         precision=precision,
@@ -186,6 +186,14 @@ def recognize(
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)
     return 1 if failures else 0
+
+
+def _words(path: Path | None, files: list[str | Path], quiet: bool) -> Words:
+    """The words of the recordings; those without are named, as they are missing from tables of lines."""
+    words = Words(path, files)
+    if words.missing and not quiet:
+        click.echo(printable(words.missing), err=True)
+    return words
 
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:

@@ -15,12 +15,13 @@ class Words:
     """What `--words` names: the file of one recording, or a directory with one for each."""
 
     def __init__(self, path: Path | None, recordings: Sequence[str | Path]) -> None:
-        """Read all of them, before anything is recognised.
+        """Read all of them, before anything is recognised; `missing` says which recordings have none, if any.
 
         Raises:
             UsageError: a file of several recordings, a directory without any of theirs, or one can't be read.
         """
         self._cues: dict[str | Path, list[Cue]] = {}
+        self.missing = ""
         if path is None:
             return
         if not path.is_dir() and len(recordings) > 1:
@@ -38,6 +39,12 @@ class Words:
         if recordings and not self._cues:
             kinds = ", ".join(SUFFIXES)
             raise click.UsageError(f"--words {path}: no file there is called like a recording and ends in {kinds}")
+        others = [str(recording) for recording in recordings if recording not in self._cues]
+        if others:
+            names = ", ".join([*others[:3], *(["…"] if len(others) > 3 else [])])
+            self.missing = (
+                f"--words {path}: {len(others)} of {len(recordings)} recordings have none there: {names}"
+            )
 
     def options(self, recording: str | Path, options: Options) -> Options:
         """The options with the words of a recording, if there are any."""
