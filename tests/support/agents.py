@@ -1,6 +1,8 @@
 """What the tests of the packages for voice agents need: tests/requirements-agents.txt, and their sources."""
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -10,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from support.strace import Watched
 
 INTEGRATIONS = Path(__file__).parents[2] / "integrations"
 RATE = 16_000
@@ -45,3 +49,20 @@ def held(run: Callable[..., Any], going: Any) -> Callable[..., Any]:
         return run(*arguments, **options)
 
     return wait
+
+
+def run_example(package: str, place: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What an example writes: its package installed by pip as anybody would, and itself watched by strace.
+
+    It asks nobody beyond this machine.
+    """
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
+    source, site = place / "source", place / "site"
+    shutil.copytree(INTEGRATIONS / package, source)
+    pip = [sys.executable, "-m", "pip", "install", *options, "--target", str(site), str(source)]
+    subprocess.run(pip, check=True)
+    monkeypatch.syspath_prepend(site)
+    watched = Watched(place / "w", sys.executable, str(source / "examples" / "files.py"), *arguments)
+    assert watched.wait() == 0, watched.told()
+    assert watched.contacts() == []
+    return watched.told()
