@@ -93,6 +93,9 @@ def test_labels_of_others(recognizer: Recognizer, examples: list[Path]) -> None:
     given = [Labelled(row.path, words[row.label], row.name) for row in rows(examples) if row.label in words]
     with pytest.raises(LabelsError, match=r"no class for the labels .* Map it with --labels-map"):
         evaluate(given, recognizer, source=Path("x.csv"))
+    strange = [Labelled(examples[0], "very glad", "a")]
+    with pytest.raises(LabelsError, match=r"--labels-map 'very glad=CLASS', .* with 'very glad='"):
+        evaluate(strange, recognizer, source=Path("x.csv"))
     found = evaluate(given, recognizer, source=Path("x.csv"), labels_map={"laughter": "happy", "?": ""})
     assert found.classes == ("angry", "happy", "neutral", "sad")
     assert found.left_out == {"?": 1}

@@ -183,6 +183,7 @@ def test_r(notebook: Notebook) -> None:
     assert shares["Freq"].tolist() == pytest.approx(tables["shares"]["share"].tolist(), abs=2e-6)
 
 
+@pytest.mark.slow
 def test_values(notebook: Notebook, tmp_path: Path) -> None:
     notebook.run("--model MODEL", model=tiny.write(tmp_path / "tiny.onnx", readouts=(tiny.DIMENSIONS,)))
     notebook.run("plot.scatter")
@@ -190,6 +191,7 @@ def test_values(notebook: Notebook, tmp_path: Path) -> None:
     assert is_drawn(notebook.directory / "plane.png")
 
 
+@pytest.mark.slow
 def test_datasets(notebook: Notebook) -> None:
     pytest.importorskip("datasets", reason="scripts/full.sh installs it")
     notebook.run("to_parquet")
@@ -204,6 +206,7 @@ def test_datasets(notebook: Notebook) -> None:
     assert notebook.names["dataset"]["emotion"] == joined["emotion"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::Warning")  # audformat calls what pandas warns of
 def test_audformat(notebook: Notebook, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("audformat")

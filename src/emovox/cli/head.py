@@ -371,7 +371,7 @@ def _print(item: Head) -> None:
     facts = item.training
     how = facts.method if facts.penalty is None else f"{facts.method}, penalty {facts.penalty:g}"
     start = ", from the model's own head" if facts.own_head else ""
-    apart = f"held out by {facts.group} ({facts.groups})" if facts.group else "held out recording by recording"
+    apart = f"held out by {facts.group} ({facts.groups})" if facts.group else "held out one by one"
     measured = f"nothing: too few {facts.group or 'recording'}s to hold any out"
     if facts.unweighted is not None:
         measured = f"{100 * facts.unweighted:.1f} % unweighted recall, {apart}"

@@ -40,7 +40,7 @@ def _how(trained: Trained) -> str:
     start = ", started from the model's own head" if facts.own_head else ""
     if not facts.folds:
         return f"{kind}{start}."
-    apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "recording by recording"
+    apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "one by one"
     choice = " Method and penalty were chosen on the same parts, which flatters the figures a little."
     chosen = choice if trained.fit.chosen else ""
     voices = "" if facts.group else (

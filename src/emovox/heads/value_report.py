@@ -59,7 +59,7 @@ def _how(trained: TrainedValues) -> str:
     kind = f"Ridge regression, penalty {facts.penalty:g}"
     if not facts.folds:
         return f"{kind}."
-    apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "recording by recording"
+    apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "one by one"
     voices = "" if facts.group else (
         " The speakers are not known, so the figures flatter: the head may have been fitted to other recordings "
         "of a voice that was held out. Add a column “speaker”."

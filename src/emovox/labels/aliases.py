@@ -1,5 +1,6 @@
 """Other names of the nine emotions, and the classes that labels mean."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,7 +78,8 @@ def to_classes(
         first = strangers[0].split("=")[0]
         raise LabelsError(
             f"{path}: no class for the label{'s' * (len(strangers) > 1)} {', '.join(map(repr, strangers))}; the "
-            f"classes are {', '.join(classes)}. Map it with --labels-map {first}=CLASS, or leave its recordings "
-            f"out with {first}="
+            f"classes are {', '.join(classes)}. Map it with --labels-map "
+            f"{shlex.quote(f'{first}=CLASS')}, or leave its "
+            f"recordings out with {shlex.quote(f'{first}=')}"
         )
     return meaning
