@@ -1,6 +1,6 @@
 """How long after a turn's end an agent knows what it sounded like, at real-time pace, and how late its loop is.
 
-python -m benchmarks.turns CORPUS [--turns 30] [--model lite] [--url http://localhost:7860] [--pipecat]
+PYTHONPATH=src:tests python -m benchmarks.turns CORPUS [--turns 30] [--model lite] [--url URL] [--pipecat]
 
 CORPUS is a directory of recordings of speech, one a turn, each followed by 0.3 s of silence, as a VAD waits. Sound
 comes in pieces of 20 ms. The delay is from the call that ends the turn to the result in the event loop; or in a

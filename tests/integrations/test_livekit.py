@@ -1,9 +1,6 @@
 """The listener in LiveKit's own sessions: sound in, events out. Needs tests/requirements-agents.txt, no server."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +16,7 @@ from emovox.inference.live import EmotionChanged, Event, LiveUpdate
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.turn import Turn
 from emovox.models.runtime.engine import Engine
-from support.agents import INTEGRATIONS, RATE, held, needs, pcm
+from support.agents import RATE, held, needs, pcm, run_example
 from support.baselines import baseline
 from support.service import Client
 
@@ -215,19 +212,7 @@ def test_a_session_without_sound_is_refused(recognizer: Recognizer) -> None:
         asyncio.run(main())
 
 
-def test_its_example(tmp_path: Path, examples: list[Path]) -> None:
-    """As its README says, installed by pip as anybody would."""
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
-    package = INTEGRATIONS / "livekit"
-    pip = [sys.executable, "-m", "pip", "install", *options, "--target", str(tmp_path), str(package)]
-    subprocess.run(pip, check=True)
+def test_its_example(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     angry = next(path for path in examples if "angry" in path.name)
-    result = subprocess.run(
-        [sys.executable, str(package / "examples" / "files.py"), str(angry)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
-    )
-    assert result.returncode == 0, result.stderr
-    assert " s  angry " in result.stdout
+    told = run_example("livekit", tmp_path, monkeypatch, str(angry))
+    assert " s  angry " in told

@@ -1,9 +1,6 @@
 """The processor in Pipecat's own pipelines: sound in, frames out. Needs tests/requirements-agents.txt."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
@@ -19,7 +16,7 @@ from emovox.inference.live import EmotionChanged, LiveUpdate
 from emovox.inference.recognizer import Recognizer
 from emovox.models.runtime.engine import Engine
 from emovox.settings import settings
-from support.agents import INTEGRATIONS, RATE, held, needs, pcm
+from support.agents import RATE, held, needs, pcm, run_example
 from support.baselines import baseline
 from support.service import Client
 
@@ -232,23 +229,11 @@ def test_the_policy_decides(speech: Waveform, monkeypatch: pytest.MonkeyPatch) -
     assert sink.of(LLMMessagesAppendFrame) == []
 
 
-def test_its_example(tmp_path: Path, examples: list[Path]) -> None:
-    """As its README says, installed by pip as anybody would."""
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
-    package = INTEGRATIONS / "pipecat"
-    pip = [sys.executable, "-m", "pip", "install", *options, "--target", str(tmp_path), str(package)]
-    subprocess.run(pip, check=True)
+def test_its_example(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     angry = next(path for path in examples if "angry" in path.name)
-    result = subprocess.run(
-        [sys.executable, str(package / "examples" / "files.py"), str(angry), "--prompt", "en"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
-    )
-    assert result.returncode == 0, result.stderr
-    assert " s  angry " in result.stdout
-    assert "The user’s voice in this turn: angry" in result.stdout
+    told = run_example("pipecat", tmp_path, monkeypatch, str(angry), "--prompt", "en")
+    assert " s  angry " in told
+    assert "The user’s voice in this turn: angry" in told
 
 
 def test_wrong_arguments_are_refused() -> None:

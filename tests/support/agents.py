@@ -1,6 +1,8 @@
 """What the tests of the packages for voice agents need: tests/requirements-agents.txt, and their sources."""
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -11,7 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.strace import Watched
+
 INTEGRATIONS = Path(__file__).parents[2] / "integrations"
+NEW_ENOUGH = sys.version_info >= (3, 11)  # for Pipecat
 RATE = 16_000
 PIECE = 320
 """Samples in a piece of sound, as agents get it."""
@@ -25,7 +30,7 @@ def needs(module: str, package: str) -> Sequence[pytest.MarkDecorator]:
     reason = f"{module} is not installed: pip install -r tests/requirements-agents.txt"
     return [
         pytest.mark.slow,
-        pytest.mark.skipif(not there and not os.environ.get("CI"), reason=reason),
+        pytest.mark.skipif(not there and not (os.environ.get("CI") and NEW_ENOUGH), reason=reason),
         pytest.mark.filterwarnings("default"),  # theirs are not ours
     ]
 
@@ -45,3 +50,20 @@ def held(run: Callable[..., Any], going: Any) -> Callable[..., Any]:
         return run(*arguments, **options)
 
     return wait
+
+
+def run_example(package: str, place: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What an example writes: its package installed by pip as anybody would, and itself watched by strace.
+
+    It asks nobody beyond this machine.
+    """
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
+    source, site = place / "source", place / "site"
+    shutil.copytree(INTEGRATIONS / package, source)
+    pip = [sys.executable, "-m", "pip", "install", *options, "--target", str(site), str(source)]
+    subprocess.run(pip, check=True)
+    monkeypatch.syspath_prepend(site)
+    watched = Watched(place / "w", sys.executable, str(source / "examples" / "files.py"), *arguments)
+    assert watched.wait() == 0, watched.told()
+    assert watched.contacts() == []
+    return watched.told()
