@@ -139,3 +139,8 @@ step "the documentation's recipe for Spark"
 need java default-jre-headless
 new_venv spark "$wheel[batch]" pyspark pandas hypothesis pytest
 "$scratch/spark/bin/python" -m pytest -p no:cacheprovider tests/batch/test_spark.py
+
+step "the documentation's way from tables to plots"
+need Rscript r-base-core
+new_venv tables "$wheel[batch,library,plots]" audformat datasets duckdb hypothesis pandas polars pytest
+"$scratch/tables/bin/python" -m pytest -p no:cacheprovider tests/website/test_tables.py

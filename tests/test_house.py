@@ -45,6 +45,8 @@ ROOMS = (
     "upgrade",
     "batch",
     "client",
+    "live_client",
+    "turns",
     "funasr_input",
     "funasr",
     "modelscope",

@@ -93,6 +93,15 @@ class ServiceSettings(BaseModel):
     transcriber_timeout: float = Field(
         600, gt=0, le=86_400, description="seconds that the transcriber may say nothing"
     )
+    label_studio_url: str = Field(
+        "",
+        max_length=2000,
+        description="URL of a Label Studio that this service pre-labels recordings for, and fetches them from; by "
+        "default there is none",
+    )
+    label_studio_api_key: SecretStr = Field(
+        SecretStr(""), description="access token of Label Studio, of somebody who sees its projects"
+    )
     webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="allow webhooks to private addresses")

@@ -192,7 +192,7 @@ def _of(
 
 
 def _listed(path: Path, column: str | None) -> Iterator[RecordingSource]:
-    rows, columns, spans = read_rows(path)
+    rows, columns, spans, _ = read_rows(path)
     if any(spans):
         raise LabelsError(f"{path}: it is about stretches of a recording: list whole recordings in a table")
     name = lists.column(columns, column, PATHS, str(path))

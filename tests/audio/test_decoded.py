@@ -37,6 +37,14 @@ def test_heard_as_the_recording_itself_is_to_the_bit(
     assert "channel 2 was decoded" in str(refusal)
 
 
+def test_a_stretch_of_it(tmp_path: Path, speech: NDArray[np.float32], encode: Encode) -> None:
+    path = encode(speech, "x.wav", "pcm_f32le", sample_format="flt")
+    decoded = decode_to(tmp_path / "wave", path, name=None, channel=None, max_bytes=10**9, max_seconds=99)
+    np.testing.assert_array_equal(decoded.stretch(0.5, 1.25), speech[8000:20_000])
+    np.testing.assert_array_equal(decoded.stretch(decoded.duration - 0.5, 999), speech[-8000:])
+    assert len(decoded.stretch(999, 1000)) == 0
+
+
 def test_what_cannot_be_decoded(tmp_path: Path, speech: NDArray[np.float32], encode: Encode) -> None:
     path = encode(speech, "x.wav", "pcm_s16le", sample_format="s16")
     with pytest.raises(TooLargeError):

@@ -271,6 +271,17 @@ def test_a_struct_without_bytes_names_paths(tmp_path: Path) -> None:
     assert names(tmp_path / "x.parquet") == [str(tmp_path / "a.wav")]
 
 
+def test_paths_stand_in_where_a_row_group_has_no_bytes(tmp_path: Path) -> None:
+    rows = [{"bytes": None, "path": f"{number}.wav"} for number in range(4)] + [{"bytes": b"x", "path": "4.wav"}]
+    pq.write_table(
+        pa.Table.from_pylist([{"audio": row} for row in rows]), tmp_path / "x.parquet", row_group_size=2
+    )
+    assert names(tmp_path / "x.parquet") == [
+        *(str(tmp_path / f"{number}.wav") for number in range(4)),
+        f"{tmp_path}/x.parquet#4",
+    ]
+
+
 def test_a_name_that_no_table_can_hold(tmp_path: Path) -> None:
     name = b"x\xff.wav"
     (tmp_path / name.decode(errors="surrogateescape")).touch()

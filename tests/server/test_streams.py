@@ -121,6 +121,7 @@ def test_relative_to_a_baseline(shared: Client, recognizer: Recognizer, speech: 
     assert heard[-1]["scores_without"] == pytest.approx(expected[heard[-1]["time"]]["scores_without"], abs=1e-3)
     assert live.baseline is not None
     assert told[-1]["baseline"] == live.baseline.model_dump(mode="json")
+    assert "baseline" not in {message["type"] for message in told}  # a message of version 2 only
     result = Recognition.from_json((shared.outputs / told[-1]["output"] / "result.json").read_bytes())
     assert result.baseline == live.baseline
     baseline_path("line3").unlink()

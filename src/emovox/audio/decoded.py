@@ -63,6 +63,13 @@ class Decoded:
             while block := file.read(4 * BLOCK):
                 yield np.frombuffer(block, dtype="<f4")
 
+    def stretch(self, start: float, end: float) -> Waveform:
+        """The waveform between two times in seconds, float32 (n,), as far as there is one."""
+        first = round(start * SAMPLE_RATE)
+        with self.path.open("rb") as file:
+            file.seek(4 * first)
+            return np.frombuffer(file.read(4 * max(0, round(end * SAMPLE_RATE) - first)), dtype="<f4")
+
 
 def decode_to(
     path: Path,

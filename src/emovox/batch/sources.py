@@ -178,26 +178,29 @@ def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool
         own = [name for name in table.schema_arrow.names if is_of_sides(name) or is_of_notes(name)]
         rows = zip(*(_texts(table, name) for name in own), strict=True) if own else repeat(())
         sides = (dict(zip(own, cells, strict=True)) for cells in rows)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
-            number = 0
-            for group in range(table.num_row_groups):
+        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+        if not binary and not (
+            pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        ):
+            raise BatchError(f"{place.address}: the column {column} holds {kind}, neither text nor bytes")
+        number = 0
+        for group in range(table.num_row_groups):
+            paths = _paths_instead(table.metadata.row_group(group), column) if binary else column
+            if paths is None:
                 for row in range(table.metadata.row_group(group).num_rows):
                     item = _declared(f"{place.address}#{number}", next(names), next(sides), policy)
                     yield item if isinstance(item, Failed) else replace(item, row=(group, row), column=column)
                     number += 1
-            return
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise BatchError(f"{place.address}: the column {column} holds {kind}, neither text nor bytes")
-        number = 0
-        for batch in table.iter_batches(columns=[column], batch_size=10_000):
-            for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
-                speaker, said = next(names), next(sides)
-                inner = value.get("path") if isinstance(value, dict) else value
-                if inner:
-                    yield _declared(_resolved(place, inner), speaker, said, policy)
-                else:
-                    yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
-                number += 1
+                continue
+            for batch in table.iter_batches(columns=[paths], row_groups=[group], batch_size=10_000):
+                for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
+                    speaker, said = next(names), next(sides)
+                    inner = value.get("path") if isinstance(value, dict) else value
+                    if inner:
+                        yield _declared(_resolved(place, inner), speaker, said, policy)
+                    else:
+                        yield Failed(f"{place.address}#{number}", f"no path in the column {paths}")
+                    number += 1
 
 
 def _inside(column: str, kind: Any) -> tuple[str, Any]:
@@ -209,6 +212,14 @@ def _inside(column: str, kind: Any) -> tuple[str, Any]:
             if kind.get_field_index(name) >= 0:
                 return f"{column}.{name}", kind.field(name).type
     return column, kind.value_type if pa.types.is_dictionary(kind) else kind  # as pandas stores categories
+
+
+def _paths_instead(group: Any, column: str) -> str | None:
+    """The column of paths beside bytes of which a row group has none, as datasets write what lies in files."""
+    columns = {part.path_in_schema: part for part in map(group.column, range(group.num_columns))}
+    paths = f"{column.removesuffix('.bytes')}.path"
+    statistics = columns[column].statistics if paths in columns else None
+    return paths if statistics is not None and statistics.null_count == group.num_rows else None
 
 
 def _choose(place: Place, names: list[str], column: str | None) -> str:

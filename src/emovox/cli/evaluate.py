@@ -144,9 +144,10 @@ def evaluate(
     """Measure a model on recordings whose emotions are known.
 
     MANIFEST is a CSV, TSV or JSON lines file with a recording and its label in each row, paths relative to it;
-    or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example. Further columns
-    (speaker, language, gender…) give figures by group. Labels in English, Chinese or German are
-    understood: anger, 愤怒, Wut. A recording that can't be recognised is listed, and counts as wrong.
+    or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example; or the db.yaml of
+    a database in audformat. Further columns (speaker, language, gender…) give figures by group. Labels in English,
+    Chinese or German are understood: anger, 愤怒, Wut. A recording that can't be recognised is listed, and counts
+    as wrong.
 
     A model that gives values is compared with ratings, in columns of their names: arousal, valence…
 

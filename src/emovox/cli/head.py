@@ -109,7 +109,8 @@ def train(
 ) -> int:
     """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
 
-    Or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example.
+    Or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example; or the db.yaml of
+    a database in audformat.
 
     With --values it has numbers instead, a column for each: ratings of arousal, of how tired a voice is.
 

@@ -42,6 +42,11 @@ def _transcriber(context: click.Context, parameter: click.Parameter, value: str 
         context.with_resource(given(transcriber=value))
 
 
+def _label_studio(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.with_resource(given(label_studio_url=value))
+
+
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1, this machine only]")
 @click.option(
@@ -55,6 +60,14 @@ def _transcriber(context: click.Context, parameter: click.Parameter, value: str 
     expose_value=False,
     help="A transcriber with OpenAI's interface, as http://localhost:8000/v1: /v1/audio/transcriptions sends it "
     "sound, and adds the emotions. Its key is the setting transcriber_key.  [default: none, and nothing is sent]",
+)
+@click.option(
+    "--label-studio",
+    metavar="URL",
+    callback=_label_studio,
+    expose_value=False,
+    help="A Label Studio, as http://localhost:8080, whose recordings are fetched and pre-labelled: it asks "
+    "/v1/label-studio. Its key is the setting label_studio_api_key.  [default: none]",
 )
 @click.option(
     "--no-keys", is_flag=True, help="Require no API keys, even if other machines can reach this address."

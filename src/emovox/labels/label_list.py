@@ -34,11 +34,13 @@ class ListRows(NamedTuple):
         rows: text by column, without the times of a stretch.
         columns: all that there are.
         spans: of each row the stretch of the recording that it is about; None: all of it.
+        gaps: rows without a label are left out, as annotations say something of some stretches only.
     """
 
     rows: list[dict[str, str]]
     columns: list[str]
     spans: list[Span | None]
+    gaps: bool
 
 
 class Listed(Protocol):
@@ -87,14 +89,15 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
 
     Args:
         path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it; .TextGrid, .eaf or an Audacity label track,
-            whose intervals are the rows and whose tiers are the columns; or what a plug-in reads.
+            whose intervals are the rows and whose tiers are the columns; the db.yaml of a database in audformat;
+            or what a plug-in reads.
         paths: the column of paths; by default the first of `PATHS` that the list has.
         labels: the column of labels; by default the first of `LABELS` that the list has.
 
     Raises:
         LabelsError: unreadable, a column is missing or a cell of it empty, or one recording has two labels.
     """
-    rows, columns, spans = read_rows(path)
+    rows, columns, spans, gaps = read_rows(path)
     path_column, label_column = (
         column(columns, paths, PATHS, str(path)),
         column(columns, labels, LABELS, str(path)),
@@ -102,7 +105,7 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
     by_name: dict[str, Labelled] = {}
     for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
         place, label = row.get(path_column, ""), row.get(label_column, "")
-        if span is not None and not label:
+        if gaps and not label:
             continue
         if not place or not label:
             raise LabelsError(f"{path}: row {number} has no {label_column if place else path_column}")
@@ -132,11 +135,14 @@ def read_rows(path: Path) -> ListRows:
     if not rows:
         raise LabelsError(f"{path}: the list is empty")
     spans = [_span(row, path, number) if reader.intervals else None for number, row in enumerate(rows, 1)]
-    return ListRows(rows, list(dict.fromkeys(key for row in rows for key in row)), spans)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return ListRows(rows, columns, spans, reader.intervals)
 
 
-def _span(row: dict[str, str], path: Path, number: int) -> Span:
+def _span(row: dict[str, str], path: Path, number: int) -> Span | None:
     """The stretch of a row, whose times are taken out."""
+    if START not in row and END not in row:
+        return None
     try:
         start, end = float(row.pop(START)), float(row.pop(END))
     except (KeyError, ValueError):

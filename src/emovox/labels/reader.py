@@ -17,8 +17,8 @@ class LabelReader:
         read: gives a file's rows: text by column, all of one file with a column of paths, as `path`. Those may be
             relative to the file. What a column says is up to its name, as in a table: `label` or `emotion`,
             `speaker`, `arousal`. Raises `LabelsError`, with the file's name in front.
-        intervals: each row is about a stretch of its recording, from `start` to `end`, seconds as decimal numbers;
-            rows without a label are left out.
+        intervals: a row is about a stretch of its recording, from `start` to `end`, seconds as decimal numbers,
+            or, without either column, about all of it; rows without a label are left out.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The readers of label files, by ending: tables, what annotation programs write, and those of plug-ins."""
+"""The readers of label files, by ending: tables, what annotation programs write, audformat, and plug-ins'."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from emovox.audio import lists
 from emovox.errors import LabelsError
 from emovox.labels.annotations import is_audacity, read_audacity, read_eaf, read_textgrid
+from emovox.labels.audformat import read_audformat
 from emovox.labels.reader import LabelReader
 from emovox.registry import Registry
 
@@ -32,6 +33,7 @@ READERS: Registry[LabelReader] = Registry(
         "textgrid": LabelReader("TextGrid (Praat)", read_textgrid, intervals=True),
         "eaf": LabelReader("EAF (ELAN)", read_eaf, intervals=True),
         "txt": AUDACITY,
+        "yaml": LabelReader("audformat", read_audformat, intervals=True),
     },
     LabelsError,
 )

@@ -44,7 +44,7 @@ def read_values(
     Raises:
         LabelsError: unreadable, no column of values, a cell that is no number, or one recording with two ratings.
     """
-    rows, present, spans = read_rows(path)
+    rows, present, spans, gaps = read_rows(path)
     if strange := [name for name in columns or {} if name not in names]:
         raise LabelsError(f"no value {strange[0]!r}: the model gives {', '.join(names)}")
     path_column = column(present, paths, PATHS, str(path))
@@ -69,7 +69,7 @@ def read_values(
             for key, source in chosen.items()
             if row.get(source)
         }
-        if span is not None and not values:
+        if gaps and not values:
             continue
         name = stretch_name(place, span)
         if name in by_name and by_name[name].values != values:

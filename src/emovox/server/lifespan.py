@@ -35,6 +35,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(service.decoders.close)
         if service.transcriber is not None:
             stack.push_async_callback(service.transcriber.close)
+        if service.label_studio is not None:
+            stack.push_async_callback(service.label_studio.close)
         await asyncio.to_thread(_recover, service)
         await service.decoders.start()
         app.state.runner = runner = Runner(service, at_once=max(2, service.settings.service.inference_threads))

@@ -35,6 +35,7 @@ from emovox.server.jobs.deliveries import Deliveries
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
+from emovox.server.labelling.host import LabelStudio
 from emovox.server.maps import Maps
 from emovox.server.options import RecognitionOptions
 from emovox.server.outputs_lock import OutputsLock
@@ -64,7 +65,7 @@ class Service:
 
         Raises:
             SettingsError: the database can't be opened, another service uses these outputs, the policy or the
-                notice can't be read, or the transcriber's URL is none.
+                notice can't be read, or the URL of the transcriber or of Label Studio is none.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
@@ -95,6 +96,7 @@ class Service:
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.transcriber = Transcriber.of(own)
+        self.label_studio = LabelStudio.of(own)
         self.pulls = Pulls()
         self.maps = Maps()
         self.evaluations = Evaluations(self.state / "evaluations", self.archiving.archive)
@@ -170,7 +172,7 @@ class Service:
         """
         progress, asked = progress or JobProgress(), options.to_options()
         async with (
-            self._decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
+            self.decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
             cues, lines = ((), 0) if words is None else await words()
@@ -213,15 +215,19 @@ class Service:
             Problem: the service can't recognise it right now.
         """
         options = Options.of(embedding=True, speech_only=True, **declared)
-        async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
+        async with self.decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
             request = Request(decoded, options, sink=_progress_sink(progress, None))
             return await self.scheduler.recognize(choice, request)
 
     @asynccontextmanager
-    async def _decode(
+    async def decode(
         self, token: str, name: str | None, options: Options, *, max_seconds: float, progress: JobProgress
     ) -> AsyncIterator[Decoded]:
-        """An upload, decoded for the length of the block; where that fails, the inference stops."""
+        """An upload, decoded for the length of the block; where that fails, the inference stops.
+
+        Raises:
+            AudioError: it can't be used.
+        """
         stack = ExitStack()
         try:
             waveform = stack.enter_context(self.waveforms.create(token))

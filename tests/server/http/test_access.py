@@ -79,6 +79,16 @@ def test_a_key_once_given_counts_for_all_that_can_say_no_header(client: Client) 
     assert client.get("/v1/emotions").status_code == 401
 
 
+def test_a_login_of_a_proxy_s_does_not_hide_a_key_or_a_session(client: Client) -> None:
+    key, login = new_key(client), ("ann", "the proxy's own")
+    cookie = begin(client, key)
+    assert client.get("/v1/emotions", auth=("anybody", key)).is_success
+    assert client.get("/v1/emotions", auth=login).status_code == 401
+    assert client.get("/v1/emotions", auth=login, headers={"X-API-Key": key}).is_success
+    answer = client.get("/v1/emotions", auth=login, headers={"Cookie": f"{cookie.key}={cookie.value}"})
+    assert answer.is_success
+
+
 def test_the_cookie_isn_t_the_key_and_goes_over_tls_alone(client: Client) -> None:
     key = new_key(client)
     here, there = begin(client, key), begin(client, key, Host=ELSEWHERE, Origin=f"https://{ELSEWHERE}")

@@ -29,7 +29,7 @@ def test_exports_have_titles_in_both_languages(shared: Client) -> None:
 def test_exports_say_what_they_lack(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     formats = {item["name"]: item for item in shared.get("/v1/exports").json()}
     assert list(formats) == list(FORMATS)
-    assert (formats["srt"]["parts"], formats["srt"]["missing"]) == (["segments"], None)
+    assert (formats["srt"]["parts"], formats["srt"]["missing"]) == (["segments", "lines"], None)
     assert formats["png"]["parts"] == ["segments", "frames"]
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     formats = {item["name"]: item for item in shared.get("/v1/exports").json()}

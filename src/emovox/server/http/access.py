@@ -3,9 +3,11 @@
 A session stands in for a key: a random token, stored as a hash, that ends with its key or after a while.
 """
 
+import base64
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from typing import cast
 
 from anyio import CapacityLimiter
@@ -44,6 +46,8 @@ class Access:
             return await run_sync(self._keys.check, key, limiter=self._limiter)
         if token := _token(headers):
             return await run_sync(self._key_of, token, limiter=self._limiter)
+        if key := _password(headers):
+            return await run_sync(self._keys.check, key, limiter=self._limiter)
         return None
 
     async def demand(self, headers: Headers) -> str | None:
@@ -122,6 +126,19 @@ def access_of(request: HTTPConnection) -> Access:
 def _key(headers: Headers) -> str:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+def _password(headers: Headers) -> str:
+    """The password of a Basic login, by which programs such as Label Studio send a key; empty: there is none.
+
+    It comes last: where a proxy demands a login of its own, it may be that one.
+    """
+    scheme, _, login = headers.get("authorization", "").partition(" ")
+    with suppress(ValueError):
+        return (
+            base64.b64decode(login, validate=True).decode().partition(":")[2] if scheme.lower() == "basic" else ""
+        )
+    return ""
 
 
 def _token(headers: Headers) -> str:

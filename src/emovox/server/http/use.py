@@ -20,6 +20,8 @@ _LABEL = f"{_OUTPUT}/segments/{{number}}/label"
 ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "/v1/recognitions"): "requested",
     ("POST", "/v1/audio/transcriptions"): "requested",
+    ("POST", "/v1/label-studio/predict"): "requested",
+    ("POST", "/v1/label-studio/webhook"): "requested",
     ("POST", "/v1/batches"): "requested",
     ("GET", "/v1/jobs/{id_}/result"): "read",
     ("GET", "/v1/outputs"): "read",
@@ -54,6 +56,7 @@ UNLOGGED = frozenset({
     "/v1/emotions", "/v1/schema", "/v1/exports", "/v1/examples", "/v1/examples/{name}", "/v1/models",
     "/v1/models/{name:path}/pull", "/v1/archive/flags", "/v1/archive/flags/{flag}", f"{_OUTPUT}/tags/{{tag}}",
     "/v1/heads", "/v1/baselines", "/v1/baselines/{name}",
+    "/v1/label-studio/health", "/v1/label-studio/metrics", "/v1/label-studio/setup",
     "/v1/evaluations", "/v1/jobs", "/v1/jobs/{id_}", "/v1/jobs/{id_}/events", "/v1/batches/{id_}",
     "/v1/batches/{id_}/events",
 })  # fmt: skip

@@ -3,7 +3,8 @@
 The client's first message is JSON: `LiveStart`. Then come binary messages of PCM, with channels interleaved, and
 in the end the text `{"type": "end"}`; `{"type": "pause"}` asks for patience until there is sound again. The
 service answers with the events of `Recognizer.live` (of version 1, or as the query's `events` says), with
-`{"type": "heartbeat"}` while there is nothing else to say, and in the end with
+`{"type": "heartbeat"}` while there is nothing else to say, in version 2 with `{"type": "baseline", "baseline": …}`
+wherever what they are relative to becomes another, and in the end with
 `{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one, and
 with `policy` where a side was declared; or, where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
@@ -27,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emovox.errors import OutputsError, TooShortError
 from emovox.exports import check_values
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.live import Event, EventsVersion, Live
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Options, Request
@@ -168,6 +170,11 @@ class _Stream:
         for event in events:
             await self.send(event.to_dict(self._version))
 
+    async def tell_baseline(self, facts: BaselineFacts) -> None:
+        """Say what the following events are relative to; version 1 has no such message."""
+        if self._version != 1:
+            await self.send({"type": "baseline", "baseline": facts.model_dump(mode="json")})
+
     async def send(self, data: dict[str, Any]) -> None:
         if not self.gone:
             await _say(self._socket, data)
@@ -285,14 +292,19 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
 
 async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
     """Recognise the sound and send events; False if the service ended it, because it stops or it got too long."""
-    loop = asyncio.get_running_loop()
+    loop, checksum = asyncio.get_running_loop(), ""
     while (sound := await stream.next(recognition.needed)) is not None and not service.stopping:
         samples, late = sound
         if not len(samples):
             await stream.send({"type": "heartbeat"})
             continue
         push = partial(recognition.push, samples, catch_up=late)
-        await stream.tell(await loop.run_in_executor(service.live_threads, push))
+        events = await loop.run_in_executor(service.live_threads, push)
+        facts = recognition.baseline
+        if facts is not None and facts.checksum != checksum:
+            checksum = facts.checksum
+            await stream.tell_baseline(facts)
+        await stream.tell(events)
         if stream.seconds > service.settings.max_duration:
             return False
     return not service.stopping
