@@ -40,7 +40,8 @@ class Words:
         if recordings and not self._cues:
             kinds = ", ".join(SUFFIXES)
             raise click.UsageError(
-                f"--words {path}: no file there is called like a recording, ends in {kinds} and has words with times"
+                f"--words {path}: no file there is called like a recording, ends in {kinds} "
+                "and has words with times"
             )
         others = [str(recording) for recording in recordings if recording not in self._cues]
         if others:
