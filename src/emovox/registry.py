@@ -9,9 +9,11 @@ A plug-in is code of whoever wrote it, run with all rights of this program: who 
 
 import re
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from emovox.errors import EmovoxError
@@ -156,7 +158,9 @@ class Registry(Mapping[str, T], Generic[T]):
             if (plugin := self.plugin(name)) is None:
                 raise
             package = f"the package {plugin.package} {plugin.version}"
-            raise self._error(f"{what} failed in {package}: {_words(error)}. Tell its authors") from error
+            raise self._error(
+                f"{what} failed in {package}: {_words(error)} ({_place(error)}). Tell its authors"
+            ) from error
 
     def _found(self) -> "dict[str, EntryPoint]":
         """The entry points that may be used, looked up once."""
@@ -213,6 +217,14 @@ def _entries_of(group: str) -> "list[tuple[str, str, EntryPoint]]":
             package, version = entry.module, "of no known version"
         found.append((package, version, entry))
     return sorted(found, key=lambda item: (item[0].lower(), item[2].name))
+
+
+def _place(error: Exception) -> str:
+    """Where it came from, for those who have to find it: the first line on its way that isn't Emovox's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = str(Path(__file__).parent)
+    frame = next((frame for frame in frames if not frame.filename.startswith(own)), frames[-1])
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 def _words(error: BaseException) -> str:

@@ -46,11 +46,11 @@ class Cue:
         return bool(self.text) and 0 <= self.start < self.end and isfinite(self.end)
 
 
-def read(path: str | Path) -> list[Cue]:
+def read(path: str | Path, *, may_be_empty: bool = False) -> list[Cue]:
     """The cues of a file, by time.
 
     Raises:
-        OptionsError: it can't be read, or has no words with times.
+        OptionsError: it can't be read, or has no words with times and may not be without.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -65,7 +65,7 @@ def read(path: str | Path) -> list[Cue]:
         raise OptionsError(f"words {path}: it can't be read: {error.strerror or error}") from error
     except UnicodeError as error:
         raise OptionsError(f"words {path}: not UTF-8 text: save it as UTF-8") from error
-    if not cues:
+    if not cues and not may_be_empty:
         raise OptionsError(f"words {path}: there are no words with times in it")
     return cues
 

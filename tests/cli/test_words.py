@@ -61,11 +61,12 @@ def test_a_directory_has_those_of_several_recordings(
 
 
 def test_recordings_without_words_are_named(run: Run, examples: list[Path], clip: Path, words: Path) -> None:
-    others = [path for path in examples if path != clip][:1]
+    others = [path for path in examples if path != clip][:2]
+    (words / f"{others[0].stem}.srt").touch()
     code, out, error = run("recognize", clip, *others, "--words", words, "--format", "csv", "--no-save")
     assert code == 0, error
     assert len(list(csv.DictReader(out.splitlines()))) == 1
-    assert f"1 of 2 recordings have none there: {others[0]}" in error
+    assert f"2 of 3 recordings have no words there: {others[0]}, {others[1]}" in error
 
 
 def test_the_name_of_the_recording_goes_before_its_stem(run: Run, clip: Path, words: Path) -> None:

@@ -34,7 +34,4 @@ def plugins(form: str) -> int:
         for item in items:
             text = f"{_TITLES[item.group]:12}  {item.name:{width}}  {item.package} {item.version}"
             click.echo(printable(f"{text}{'  ! ' if item.problem else ''}{item.problem}"))
-    for item in items:
-        if item.problem:
-            click.echo(f"Error: {printable(item.advice)}", err=True)
     return 1 if any(item.problem for item in items) else 0

@@ -30,20 +30,24 @@ class Words:
             files = {file.name.lower(): file for file in path.iterdir()} if path.is_dir() else None
             for recording in recordings:
                 file = path if files is None else _of(recording, files)
-                if file is not None:
-                    self._cues[recording] = read(file)
+                # of many calls there are some in which nobody speaks
+                if file is not None and (cues := read(file, may_be_empty=files is not None)):
+                    self._cues[recording] = cues
         except OptionsError as error:
             raise click.UsageError(f"--{error}") from error
         except OSError as error:
             raise click.UsageError(f"--words {path}: it can't be read: {error.strerror or error}") from error
         if recordings and not self._cues:
             kinds = ", ".join(SUFFIXES)
-            raise click.UsageError(f"--words {path}: no file there is called like a recording and ends in {kinds}")
+            raise click.UsageError(
+                f"--words {path}: no file there is called like a recording, ends in {kinds} "
+                "and has words with times"
+            )
         others = [str(recording) for recording in recordings if recording not in self._cues]
         if others:
             names = ", ".join([*others[:3], *(["…"] if len(others) > 3 else [])])
             self.missing = (
-                f"--words {path}: {len(others)} of {len(recordings)} recordings have none there: {names}"
+                f"--words {path}: {len(others)} of {len(recordings)} recordings have no words there: {names}"
             )
 
     def options(self, recording: str | Path, options: Options) -> Options:
