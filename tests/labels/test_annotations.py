@@ -9,6 +9,7 @@ from emovox import exports
 from emovox.errors import LabelsError
 from emovox.labels import read_labels, read_values
 from emovox.labels.annotations import read_audacity, read_eaf, read_textgrid
+from emovox.labels.label_list import find_group
 from support.results import recognition, recording, segment
 
 LONG = """File type = "ooTextFile"
@@ -112,11 +113,18 @@ def test_they_are_labels_and_ratings(tmp_path: Path) -> None:
     first, second = read_labels(path)
     assert (first.path, first.label, first.name) == (tmp_path / "call.wav", "angry", "call.wav#t=1.5,3")
     assert (first.span, second.span) == ((1.5, 3), (3, 5))
-    assert dict(first.groups) == {"arousal": "0.9"}
+    assert dict(first.groups) == {"arousal": "0.9", "recording": "call.wav"}
     [rated] = read_values(path, ["arousal", "valence"])
     assert (rated.span, rated.values) == ((1.5, 3), {"arousal": 0.9})
+    assert dict(rated.groups)["recording"] == "call.wav"
     with pytest.raises(LabelsError, match="no column 'mood'; it has path, Emotion, arousal"):
         read_labels(path, labels="mood")
+
+
+def test_stretches_are_held_out_by_recording_where_nobody_says_who_speaks(tmp_path: Path) -> None:
+    rows = [row for name in ("call", "talk") for row in read_labels(lay(tmp_path / f"{name}.TextGrid", LONG))]
+    assert find_group(rows, None, tmp_path) == "recording"
+    assert find_group(rows[:2], None, tmp_path) is None  # there is no other
 
 
 def test_an_eaf_file_names_its_recording_and_speakers(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_stretches_with_what_is_said_of_their_files(database: Path, form: str) -
     angry, sad = read_labels(target / "db.yaml")
     assert angry.name == "audio/a.wav#t=0,1"
     assert angry.path == target / "audio/a.wav"
-    assert (angry.label, dict(angry.groups)) == ("angry", {"speaker": "3", "arousal": "0.25"})
+    assert (angry.label, dict(angry.groups)) == (
+        "angry",
+        {"speaker": "3", "arousal": "0.25", "recording": "audio/a.wav"},
+    )
     assert (sad.label, sad.span) == ("sad", (1.5, 3.123456))
     rows = read_rows(target / "db.yaml")
     assert rows.spans[2] == (108_000, 111_600)

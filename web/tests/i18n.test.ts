@@ -85,6 +85,14 @@ describe('problems', () => {
       'no-such-tag',
       'not-archived',
       'filter',
+      'label-studio',
+      'label-studio-late',
+      'label-studio-unreachable',
+      'no-label-studio',
+      'no-transcriber',
+      'transcriber',
+      'transcriber-busy',
+      'transcriber-late',
     ]
     expect([...kinds].filter((kind) => !(kind in en.problems) && !never.includes(kind))).toEqual([])
   })

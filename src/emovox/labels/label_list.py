@@ -15,8 +15,10 @@ from emovox.labels.readers import READERS, reader_of
 
 PATHS = tuple(name for name in lists.COLUMNS if name not in {"url", "uri"})  # what is elsewhere isn't fetched
 LABELS = ("label", "emotion", "class", "emo")
-GROUPS = ("speaker", "group", "session", "subject", "actor")
-"""Usual names of columns of groups, in the order in which they are looked for."""
+RECORDING = "recording"
+GROUPS = ("speaker", "group", "session", "subject", "actor", RECORDING)
+"""Usual names of columns of groups, in the order in which they are looked for; stretches have the last by
+themselves."""
 
 Failure = tuple[str, str]
 """A recording that could not be used, by its name in the list, and why."""
@@ -110,6 +112,8 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
         if not place or not label:
             raise LabelsError(f"{path}: row {number} has no {label_column if place else path_column}")
         groups = {key: value for key, value in row.items() if key not in (path_column, label_column)}
+        if span is not None:
+            groups.setdefault(RECORDING, place)  # its stretches are alike: all of them are held out, or none
         name = stretch_name(place, span)
         item = Labelled(lists.locate(path.parent, place), label, name, groups, span=span)
         if name in by_name and by_name[name].label != label:

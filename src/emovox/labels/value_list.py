@@ -8,7 +8,7 @@ from pathlib import Path
 from emovox.audio import lists
 from emovox.audio.lists import column
 from emovox.errors import LabelsError
-from emovox.labels.label_list import PATHS, Span, read_rows, stretch_name
+from emovox.labels.label_list import PATHS, RECORDING, Span, read_rows, stretch_name
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def read_values(
         if name in by_name and by_name[name].values != values:
             raise LabelsError(f"{path}: {name} is rated twice, and differently")
         groups = {key: value for key, value in row.items() if key not in taken}
+        if span is not None:
+            groups.setdefault(RECORDING, place)
         by_name[name] = Rated(lists.locate(path.parent, place), values, name, groups, span)
     if not any(row.values for row in by_name.values()):
         raise LabelsError(f"{path}: {', '.join(chosen.values())}: every cell is empty")
