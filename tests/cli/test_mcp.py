@@ -125,6 +125,7 @@ def test_a_port_that_is_taken(run: Run) -> None:
     ("arguments", "reason"),
     [
         ([], "nothing is granted"),
+        (["--folder", "clips=.", "--port", "7871"], "--transport http"),
         (["--folder", "clips"], "NAME=DIR"),
         (["--folder", "clips=no-such-directory"], "no directory"),
         (["--folder", "a/b=."], "a name has"),

@@ -336,12 +336,16 @@ def test_a_key_as_basic_login_and_personal_tokens(
     assert studio.asked == ["/api/token/refresh", named(examples, "sad")]
 
 
-def test_a_wrong_key_and_no_label_studio(studio: FakeLabelStudio, tmp_path: Path, examples: list[Path]) -> None:
+def test_a_wrong_key_and_no_label_studio(
+    studio: FakeLabelStudio, tmp_path: Path, examples: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
     with serving(tmp_path / "a", label_studio_url=studio.url, label_studio_api_key="wrong") as client:
         answer = predict(client, named(examples, "sad"))
         assert (answer.status_code, "EMOVOX_LABEL_STUDIO_API_KEY" in answer.text) == (502, True)
         assert start(client).status_code == 502
+    assert "without a key" not in caplog.text
     with serving(tmp_path / "b", label_studio_url="http://127.0.0.1:9") as client:
+        assert "gives no recordings without a key: set EMOVOX_LABEL_STUDIO_API_KEY" in caplog.text
         assert predict(client, named(examples, "sad")).json()["type"] == "urn:emovox:label-studio-unreachable"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from click.core import ParameterSource
 
 from emovox.cli import library, parameters
 from emovox.errors import SettingsError
@@ -88,6 +89,11 @@ def mcp(
     """  # noqa: D301  click needs the backspace itself
     if not folders and not archive:
         raise click.UsageError("nothing is granted: give --folder NAME=DIR or --archive")
+    if (
+        transport == "stdio"
+        and click.get_current_context().get_parameter_source("port") != ParameterSource.DEFAULT
+    ):
+        raise click.UsageError("--port is of --transport http: give both, or neither")
     library.need_library()
     if names := missing(("mcp",)):
         raise SettingsError(f"assistants need more packages: {install(*names)}")

@@ -72,7 +72,10 @@ class LabelStudio:
         """
         if not settings.label_studio_url:
             return None
-        return cls(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+        key = settings.label_studio_api_key.get_secret_value()
+        if not key:
+            log.warning("Label Studio gives no recordings without a key: set EMOVOX_LABEL_STUDIO_API_KEY")
+        return cls(settings.label_studio_url, key)
 
     async def close(self) -> None:
         """Close its connections."""

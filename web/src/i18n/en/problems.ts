@@ -25,7 +25,7 @@ export const problems = {
       'This file is too large or too long for the service. Cut it, or raise EMOVOX_MAX_FILE_SIZE or EMOVOX_MAX_DURATION.',
     'unsupported-media-type': 'The service doesn’t take this kind of upload.',
     'unreadable-audio':
-      'This isn’t a recording that can be read: it may be damaged, protected, or no audio at all. Does it play elsewhere?',
+      'This isn’t a recording that can be read: it may be empty, damaged, protected, or no audio at all. Does it play elsewhere?',
     'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
     'too-short': 'This recording is too short to hear anything in it.',
     'invalid-options': 'These options don’t go together.',

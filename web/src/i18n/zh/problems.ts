@@ -23,7 +23,7 @@ export const problems: Pick<Words, 'problems'> = {
     'model-not-installed': '此模型尚未安装：请在「模型」中下载，或选择其他模型。',
     'too-large': '文件太大或太长。请截短，或调高 EMOVOX_MAX_FILE_SIZE、EMOVOX_MAX_DURATION。',
     'unsupported-media-type': '服务不接受这种上传方式。',
-    'unreadable-audio': '这不是可以读取的录音：文件可能损坏、受保护，或根本不是音频。它能在别处播放吗？',
+    'unreadable-audio': '这不是可以读取的录音：文件可能是空的、已损坏、受保护，或根本不是音频。它能在别处播放吗？',
     'no-audio': '文件中没有声音：可能是图片或无声视频。',
     'too-short': '录音太短，听不出什么。',
     'invalid-options': '这些选项不能同时使用。',
