@@ -63,5 +63,5 @@ def test_whoever_names_a_model_may_say_what_its_labels_are() -> None:
             assert "mapping" not in options
     assert names == {
         "recognize", "listen", "batch", "serve", "evaluate", "similar", "head train", "baseline fit",
-        "archive upgrade",
+        "archive upgrade", "mcp",
     }  # fmt: skip
