@@ -76,6 +76,7 @@ def test_a_label_is_taken_back_undone_and_given_in_ones_own_words(
     tab.result()
     page.locator(".stage").first.focus()
     page.keyboard.press("]")
+    expect(page.locator(".corrections .class")).to_have_count(9)  # they are asked for
     say(page, "4")
     chosen = page.locator(".corrections .class[aria-pressed=true]")
     expect(chosen).to_contain_text("Happy")
