@@ -13,8 +13,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from emovox.errors import SettingsError
-from emovox.server.http.addresses import RefusedError, read_url
+from emovox.server.http import outside
 from emovox.server.http.problems import Problem, log
 from emovox.server.http.request_body import Form
 from emovox.server.http.uploads import Upload
@@ -42,25 +41,20 @@ class Transcriber:
             patience: seconds that it may say nothing.
 
         Raises:
-            SettingsError: not a URL.
+            SettingsError: not a URL, or not a key.
         """
-        try:
-            address = read_url(url, private=True)
-        except RefusedError as error:
-            raise SettingsError(
-                "setting transcriber: give a URL without a key in it, such as http://localhost:8000/v1"
-            ) from error
+        address = outside.address_of("transcriber", url, "http://localhost:8000/v1")
+        outside.check_key("transcriber_key", key)
         path = address.path.rstrip("/")
         if not path or path.endswith("/v1"):
             address = address.copy_with(path=f"{path or '/v1'}{ROUTE}")
         self._url = address
-        self._http = httpx.AsyncClient(
-            headers={"User-Agent": "Emovox", **({"Authorization": f"Bearer {key}"} if key else {})},
-            timeout=httpx.Timeout(patience, connect=CONNECT, write=WRITE, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
+        self._http = outside.client(
+            httpx.Timeout(patience, connect=CONNECT, write=WRITE, pool=None),
+            httpx.Limits(max_connections=None, max_keepalive_connections=8),
         )
+        if key:
+            self._http.headers["Authorization"] = f"Bearer {key}"
         self._patience = patience
 
     @classmethod
@@ -68,13 +62,11 @@ class Transcriber:
         """That of the settings; None: there is none.
 
         Raises:
-            SettingsError: the URL is none.
+            SettingsError: its URL or key is none.
         """
         if not settings.transcriber:
             return None
         key = settings.transcriber_key.get_secret_value()
-        if not key.isascii() or not key.isprintable():
-            raise SettingsError("setting transcriber_key: a key is printable ASCII on one line")
         return cls(settings.transcriber, key, patience=settings.transcriber_timeout)
 
     async def close(self) -> None:

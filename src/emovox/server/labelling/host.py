@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from emovox.errors import AudioError, SettingsError, TooLargeError
+from emovox.errors import AudioError, TooLargeError
 from emovox.server.disk import write_problem
-from emovox.server.http.addresses import RefusedError, read_url
+from emovox.server.http import outside
 from emovox.server.http.problems import Problem, log
 from emovox.server.http.uploads import Upload, Uploads
 from emovox.settings import ServiceSettings
@@ -46,22 +46,11 @@ class LabelStudio:
         Raises:
             SettingsError: not a URL, or not a key.
         """
-        try:
-            address = read_url(url, private=True)
-        except RefusedError as error:
-            raise SettingsError(
-                "setting label_studio_url: give a URL without a key in it, such as http://localhost:8080"
-            ) from error
-        if not key.isascii() or not key.isprintable():
-            raise SettingsError("setting label_studio_api_key: a key is printable ASCII on one line")
+        address = outside.address_of("label_studio_url", url, "http://localhost:8080")
+        outside.check_key("label_studio_api_key", key)
         self._url = address.copy_with(path=f"{address.path.rstrip('/')}/", query=None, fragment=None)
         self._key = key
-        self._http = httpx.AsyncClient(
-            headers={"User-Agent": "Emovox"},
-            timeout=httpx.Timeout(READ, connect=CONNECT),
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-        )
+        self._http = outside.client(httpx.Timeout(READ, connect=CONNECT))
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "LabelStudio | None":
