@@ -49,6 +49,7 @@ Recording = Annotated[
 Channel = Annotated[
     int | None, Field(ge=1, le=64, description="recognise this channel alone, from 1; by default all together")
 ]
+Whose = Annotated[Side | None, Field(description="whose voice it is; never guess it")]
 Language = Annotated[Literal["en", "zh"] | None, Field(description="of headline and sentence")]
 Filters = Annotated[
     list[str],
@@ -98,7 +99,7 @@ def build(recordings: Recordings, *, save: bool) -> MCPServer:
         context: Context[Any, Any],
         recording: Recording,
         channel: Channel = None,
-        side: Annotated[Side | None, Field(description="whose voice it is; never guess it")] = None,
+        side: Whose = None,
         purpose: Words = None,
         consent: Words = None,
         language: Language = None,
@@ -188,7 +189,7 @@ def build(recordings: Recordings, *, save: bool) -> MCPServer:
             context: Context[Any, Any],
             recording: Recording,
             channel: Channel = None,
-            side: Annotated[Side | None, Field(description="whose voice it is; never guess it")] = None,
+            side: Whose = None,
             purpose: Words = None,
             consent: Words = None,
             language: Language = None,
