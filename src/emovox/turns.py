@@ -221,7 +221,9 @@ class Turns:
         if future.cancelled():
             return True
         if stream is None:
-            future.set_exception(self._error or EmovoxError("nothing is heard"))
+            future.set_exception(
+                self._error or EmovoxError("the stream has ended: no turn is recognised any more")
+            )
         else:
             future.set_result(turn_of(updates, stream.baseline, stream.warnings))
         return True

@@ -301,7 +301,7 @@ def test_progress_is_told(assistant: Assistant, monkeypatch: pytest.MonkeyPatch)
     seconds = [item for item, _ in assistant.told]
     assert len(seconds) > 3
     assert seconds == sorted(seconds)
-    assert assistant.told[-1][1] == f"0:{int(seconds[-1]):02d} heard"
+    assert assistant.told[-1][1] == f"0:{int(seconds[-1]):02d} recognised"
 
 
 def test_who_gives_up_stops_it(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:

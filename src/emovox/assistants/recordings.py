@@ -35,7 +35,7 @@ _ID = re.compile(r"[0-9a-f]{8,64}")
 _OUTPUTS = re.compile(r"outputs_\w{1,80}")
 
 Progress = Callable[[float], None]
-"""Is told how many seconds of a recording have been heard."""
+"""Is told how many seconds of a recording have been recognised."""
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ async def _answer(
         if time.monotonic() - told >= _EVERY:
             told = time.monotonic()
             minutes, rest = divmod(int(seconds), 60)
-            anyio.from_thread.run(context.report_progress, seconds, None, f"{minutes}:{rest:02d} heard")
+            anyio.from_thread.run(context.report_progress, seconds, None, f"{minutes}:{rest:02d} recognised")
 
     try:
         content = await anyio.to_thread.run_sync(ask, progress)

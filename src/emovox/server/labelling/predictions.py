@@ -122,7 +122,7 @@ def _lead(part: Segment | Recognition, item: Judged) -> tuple[str | None, float]
     """What leads, and its score: a label, or None where that is a class without one; None: nothing is judged.
 
     Scores of classes with one label add up. Nothing is spread over the labels that there are: where a project has
-    no label for what is heard, it has none there.
+    no label for the leading class, it has none there.
     """
     scores = _scores(part, item)
     if scores is None:

@@ -139,25 +139,25 @@ class Lesson:
         examples: Mapping[str, _Examples],
     ) -> None:
         """Add what was labelled of a task's recording to the examples."""
-        wanted = [
+        annotations = [
             (control, item)
             for control in self.controls
             if control.key == key
             for item in annotated(task, control)
             if item.label in self._usable[control.name]
         ]
-        if not wanted:
+        if not annotations:
             return
         title = f"task {task.get('id')}"
         try:
-            spans = [item.span for _, item in wanted]
+            spans = [item.span for _, item in annotations]
             sha256, vectors = await _patiently(lambda: _embed(service, choice, task["data"], key, spans))
         except (AudioError, PolicyError) as error:
-            for control, _ in wanted:
+            for control, _ in annotations:
                 examples[control.name].failures.append((title, _reason(error)))
             return
         groups = {name: str(task["data"][name]) for name in GROUPS if task["data"].get(name)}
-        for (control, item), vector in zip(wanted, vectors, strict=True):
+        for (control, item), vector in zip(annotations, vectors, strict=True):
             part, name = examples[control.name], stretch_name(title, item.span)
             if isinstance(vector, EmovoxError):
                 part.failures.append((name, _reason(vector)))
