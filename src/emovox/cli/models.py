@@ -160,7 +160,7 @@ def remove(name: str, yes: bool) -> None:
         found = catalog.found_snapshot(catalog.find(name))
         where = "is not on disk" if found is None else f"is another program's, in {found}"
         click.echo(f"{name} {where}: nothing to remove")
-    elif catalog.find(name).bundled or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
+    elif catalog.find(name).bundled or yes or parameters.confirm(f"Delete {name}, {amount(size)}?"):
         click.echo(f"{amount(catalog.remove(name))} freed")
 
 
