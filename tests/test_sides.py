@@ -366,7 +366,7 @@ def test_the_service(silent: None, clip: Path, call: Path, tmp_path: Path, speec
 
 
 def live(client: Client, speech: NDArray[np.float32], **start: Any) -> Iterator[dict[str, Any]]:
-    with connect(str(client.base_url).replace("http", "ws") + "/v1/live?events=2") as socket:
+    with connect(str(client.base_url).replace("http", "ws") + "/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", **start}))
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')

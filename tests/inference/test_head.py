@@ -178,12 +178,12 @@ def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.nda
     plain, live = recognizer.live(), recognizer.live(head=own)
     without = [event.to_dict() for event in plain.push(speech)]
     events = [event.to_dict() for event in live.push(speech)]
-    assert not any("head" in event for event in without)
-    updates = [event for event in events if event["type"] == "heard" and event["emotion"]]
+    assert not any(event.get("readouts") for event in without)
+    updates = [event for event in events if event["type"] == "update" and event["emotion"]]
     assert updates
     for event in updates:
-        assert set(event["head"]["scores"]) == set(own.classes)
-    stripped = [{key: value for key, value in event.items() if key != "head"} for event in events]
+        assert set(event["readouts"][own.name]["scores"]) == set(own.classes)
+    stripped = [event | {"readouts": {}} if event["type"] == "update" else event for event in events]
     assert stripped == without
     with pytest.raises(HeadError):
         recognizer.live(head=head(recognizer.metadata.model_copy(update={"embedding_revision": "0"})))

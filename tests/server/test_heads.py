@@ -93,9 +93,9 @@ def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> Non
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         told = [json.loads(message) for message in socket]
-    updates = [event for event in told if event["type"] == "heard" and event["emotion"]]
+    updates = [event for event in told if event["type"] == "update" and event["emotion"]]
     assert updates
-    assert all(set(event["head"]["scores"]) == set(own.classes) for event in updates)
+    assert all(set(event["readouts"]["calls"]["scores"]) == set(own.classes) for event in updates)
     output = told[-1]["output"]
     result = shared.get(f"/v1/outputs/{output}/files/result.json").json()
     assert result["head"]["name"] == "calls"

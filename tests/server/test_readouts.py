@@ -199,9 +199,8 @@ def test_the_timeline_has_the_curves_of_all(client: Client, kind: str, result: d
         assert [numbers[0] for numbers in told.values()] == pytest.approx(expected, abs=2e-3)
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray, version: int) -> None:
-    with connect(f"{str(client.base_url).replace('http', 'ws')}/v1/live?events={version}") as socket:
+def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray) -> None:
+    with connect(f"{str(client.base_url).replace('http', 'ws')}/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32"}))
         if kind == "embeddings":
             assert json.loads(socket.recv())["problem"]["type"] == "urn:emovox:embeddings-only"
@@ -209,11 +208,10 @@ def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray, version
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         events = [json.loads(message) for message in socket]
-    updates = [event for event in events if event["type"] == ("update" if version == 2 else "heard")]
+    updates = [event for event in events if event["type"] == "update"]
     assert updates
-    assert not any("head" in event for event in updates)
-    told = [event for event in updates if event.get("readouts") or event["emotion"]]
-    assert bool(told) == (version == 2 or kind in NINE)
+    told = [event for event in updates if event["readouts"] or event["emotion"]]
+    assert told
     for event in told:
-        assert list(event.get("readouts", {})) == (own(kind) if version == 2 else [])
+        assert list(event["readouts"]) == own(kind)
         assert (event["emotion"] is None) == (kind not in NINE)
