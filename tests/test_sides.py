@@ -268,7 +268,7 @@ def test_batches(silent: None, clip: Path, tmp_path: Path, longest: float) -> No
     run_batch(BatchConfig(str(clip), str(tmp_path / "out"), model="lite", options=options, longest=longest))
     [row] = table(tmp_path / "out")
     assert (row["side"], row["policy"], row["warnings"]) == ("worker", "eu", [NOT_INFERRED])
-    empty = ("emotion", "confidence", "angry", "embedding", "frames", "frame_embeddings", "head")
+    empty = ("emotion", "confidence", "angry", "embedding", "frames", "frame_embeddings")
     assert not any(row[name] for name in empty)
     assert row["readouts"] in (None, [])
     assert row["speech"] > 1
