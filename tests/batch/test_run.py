@@ -22,7 +22,7 @@ from emovox.batch.schema import Version, schema
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
-from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.errors import BatchError, DecoderError, ExportError, ModelError, OutputsError
 from emovox.files import DRAFT
 from emovox.inference.options import Options
 from emovox.inference.recognition import Granularity, Recognition, Segment
@@ -31,6 +31,7 @@ from emovox.outputs import AUDIO, RESULT, Outputs
 from support import heads, tiny
 from support.batches import StopError, run, table
 from support.depths import too_deep
+from support.exporters import break_format
 from support.zoo import film, wav
 
 Encode = Callable[..., Path]
@@ -498,6 +499,64 @@ def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_p
 
     run(replace(text, out=str(tmp_path / "none")))
     assert pq.read_table(tmp_path / "none" / "recognitions").num_rows == 0
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (calls / "text.wav").unlink()
+    out = tmp_path / "out"
+    wish = BatchConfig(
+        str(calls), str(out), model=model, options=Options(segments=True), outputs_dirs=True,
+        archive=True, formats=("csv", "vtt"),
+    )  # fmt: skip
+    with monkeypatch.context() as patch:
+        break_format(patch, "vtt", ExportError("no pen"))
+        for number in range(2):  # the second run finds what the first one left
+            status, _ = run(wish)
+            assert (status.done, status.before) == ((12, 0), (0, 12))[number]
+            assert (status.incomplete, status.failed + status.failed_before) == (11, 1)
+            rows, errors = table(out), table(out, "errors")
+            assert [row["emotion"] is not None for row in rows] == [True] * 12
+            assert sum(row["reason"] == "recognised, but not exported as vtt: no pen" for row in errors) == 11
+            assert len({row["path"] for row in errors}) == len(errors) == 12
+        for row in rows:
+            assert {path.suffix for path in (out / "outputs" / row["outputs"]).glob("segments.*")} == {".csv"}
+        with Archive(out / "outputs.db") as archive:
+            assert len(list(archive.all())) == 11
+        status, _ = run(replace(wish, retry_failed=True))
+        assert (status.done, status.failed, status.incomplete) == (0, 1, 11)
+        assert len(table(out, "errors")) == 12
+    status, _ = run(replace(wish, retry_failed=True))
+    assert (status.done, status.failed, status.incomplete) == (0, 1, 0)
+    assert [Path(row["path"]).name for row in table(out, "errors")] == ["empty.wav"]
+    for row in rows:
+        assert (out / "outputs" / row["outputs"] / "segments.vtt").exists()
+    assert table(out) == rows
+
+
+def test_an_error_of_what_has_a_row_is_never_written_before_the_row(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "vtt", ExportError("no pen"))
+    wish = BatchConfig(
+        str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True), outputs_dirs=True,
+        formats=("vtt",),
+    )  # fmt: skip
+    written: list[str] = []
+    write = Shards.write
+
+    def note(self: Shards, name: str, rows: list[dict[str, Any]]) -> None:
+        written.append(self.place.address.rpartition("/")[2])
+        if written[-1] == "errors":
+            raise KeyboardInterrupt
+        write(self, name, rows)
+
+    monkeypatch.setattr(Shards, "write", note)
+    monkeypatch.setattr("emovox.batch.tables.ROWS", 3)
+    with pytest.raises(KeyboardInterrupt):
+        run(wish)
+    assert written[:2] == ["recognitions", "errors"]
 
 
 def test_a_full_disk_is_no_fault_of_the_recordings(

@@ -29,6 +29,7 @@ from emovox.packages import install
 from emovox.settings import settings
 from support import poison
 from support.baselines import baseline
+from support.exporters import break_format
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -329,6 +330,19 @@ def test_exports_and_the_archive(run: Run, examples: list[Path]) -> None:
         assert item.outputs == directory.absolute()
         assert archive.embedding(item.id) is not None
         assert len(archive.segments(item.id)) == 1
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", errors.ExportError("no pen"))
+    code, _, err = run("listen", examples[0], "--fast", "--export", "srt,csv", "--archive")
+    [directory] = Path("outputs").glob("outputs_*")
+    assert (directory / "segments.csv").exists()
+    assert code == 1
+    assert f"saved in {directory}\nError: recognised, but not exported as srt: no pen" in err
+    with Archive() as archive:
+        assert [item.outputs for item in archive.all()] == [directory.absolute()]
 
 
 def test_only_what_is_archived_has_an_archive(run: Run, examples: list[Path]) -> None:

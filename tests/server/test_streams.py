@@ -22,6 +22,7 @@ from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
 from support.baselines import baseline
+from support.exporters import break_format
 from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client
 from support.waiting import until
@@ -180,6 +181,17 @@ def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.
         item = archive.by_outputs(place)
         assert item is not None
         assert archive.embedding(item.id) is not None
+
+
+def test_an_export_that_fails_is_told_by_the_end(
+    shared: Client, speech: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ExportError("no pen"))
+    data = (speech * 32768).astype("<i2").tobytes()
+    ended = stream(shared, [data], sample_rate=16_000, store=True, export="srt,csv")[-1]
+    assert ended["problem"]["detail"] == "recognised, but not exported as srt: no pen"
+    assert (shared.outputs / ended["output"] / "segments.csv").exists()
+    assert "problem" not in stream(shared, [data], sample_rate=16_000, store=True, export="csv")[-1]
 
 
 @pytest.mark.parametrize("failure", [ModelError("broken at /home/me"), ExportError("no pen")])

@@ -201,6 +201,7 @@ def listen(
                 directory = _save(recognizer, save, sound.name, options)
                 with suppress(OSError):
                     click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
+                trouble = trouble or save.problem
         if trouble is not None:
             raise trouble
 

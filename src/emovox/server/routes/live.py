@@ -279,8 +279,14 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart) -> None:
         await stream.tell(await asyncio.to_thread(recognition.finish))
         if parameters.store and stream.seconds:
             await _store(service, save, choice, options, start.name)
+        missing = {} if save.problem is None else {"problem": from_error(save.problem).to_dict()}
         await stream.send(
-            {"type": "ended", "output": save.directory and save.directory.name, **_relation(recognition)}
+            {
+                "type": "ended",
+                "output": save.directory and save.directory.name,
+                **missing,
+                **_relation(recognition),
+            }
         )
         await _close(socket)
 
