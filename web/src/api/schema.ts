@@ -2706,12 +2706,6 @@ export interface components {
              */
             require: ("side" | "purpose" | "consent")[];
             /**
-             * Require Side
-             * @deprecated
-             * @description whether a side must be; goes with 0.3
-             */
-            require_side: boolean;
-            /**
              * Ethics
              * @description reference of the approval that `research` needs
              */
