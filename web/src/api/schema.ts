@@ -2251,7 +2251,7 @@ export interface components {
              * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued, the transient problem that it waits out */
+            /** @description why it failed; while it is queued, the transient problem that it waits out; once it is done, which exports are missing beside its result, and why */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -5675,7 +5675,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. Where exports could not be made, `X-Emovox-Problem` has the problem, which names them. */
             200: {
                 headers: {
                     [name: string]: unknown;
