@@ -2217,7 +2217,7 @@ export interface components {
              * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued, the transient problem that it waits out */
+            /** @description why it failed; while it is queued, the transient problem that it waits out; once it is done, which exports are missing beside its result, and why */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -5631,7 +5631,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. Where exports could not be made, `X-Emovox-Problem` has the problem, which names them. */
             200: {
                 headers: {
                     [name: string]: unknown;
