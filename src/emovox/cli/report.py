@@ -45,8 +45,8 @@ def label(emotion: str, language: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: `1 recording`, `1,000 recordings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A number of things: `1 recording`, `1,000 recordings`, `2 stretches`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def relation(baseline: Baseline | str, expect: Mapping[str, float] | None) -> str:
