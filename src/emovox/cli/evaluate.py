@@ -191,7 +191,7 @@ def evaluate(
         ratings = read_values(
             manifest, chosen.labels, paths=path_column, columns=parameters.value_columns(label_column)
         )
-        with _Bar(len(ratings), shown=not quiet) as steps:
+        with Progress(len(ratings), shown=not quiet) as progress:
             result = evaluate_values(
                 ratings,
                 recognizer,
@@ -199,7 +199,7 @@ def evaluate(
                 source=manifest,
                 scale=scale,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 head=own_head,
             )
@@ -207,7 +207,7 @@ def evaluate(
         _refuse({"--range": scale}, "values")
         if layout is None:
             rows = read_labels(manifest, paths=path_column, labels=label_column)
-        with _Bar(len(rows), shown=not quiet) as steps:
+        with Progress(len(rows), shown=not quiet) as progress:
             result = evaluate_classes(
                 rows,
                 recognizer,
@@ -217,7 +217,7 @@ def evaluate(
                 head=own_head,
                 readout=chosen,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 baseline=options.baseline,
                 expect=options.expect,
@@ -240,28 +240,6 @@ def _readout(recognizer: Recognizer, name: str | None, head: Head | None) -> Rea
     if head is None:
         return readout_to_evaluate(recognizer.metadata, name)
     return head.readout if head.values else None
-
-
-class _Bar:
-    """The progress over the recordings of a list."""
-
-    def __init__(self, count: int, *, shown: bool) -> None:
-        self._progress = Progress(count, shown=shown)
-        self._started = False
-
-    def __enter__(self) -> "_Bar":
-        self._progress.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.__exit__(None, None, None)
-
-    def begin(self, name: str) -> None:
-        """Show that a recording's turn has come."""
-        if self._started:
-            self._progress.end()
-        self._started = True
-        self._progress.begin(printable(name))
 
 
 def _refuse(options: Mapping[str, object], kind: str) -> None:

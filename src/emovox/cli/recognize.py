@@ -163,7 +163,7 @@ def recognize(
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
                     recognizer.expect(following, track=options.track)
-                progress.begin(printable(str(file)))
+                progress.begin(str(file))
                 split, own = channels == "split", texts.options(file, wanted)
                 for row in _recognize(recognizer, file, saving, own, progress, split=split):
                     if isinstance(row, str):

@@ -86,7 +86,7 @@ def upgrade(
                 selection,
                 recognizer,
                 language=settings().labels,
-                begin=lambda name: progress.begin(printable(name)),
+                begin=progress.begin,
                 end=progress.end,
                 sink=progress.follow(None),
             ).run()
