@@ -148,14 +148,14 @@ def series(frames: Frames, start: float, end: float, points: int) -> Series:
 def stretch(segment: Mapping[str, Any]) -> Stretch:
     """A segment, by the names of its attributes."""
     readouts: Mapping[str, ReadoutResult] = segment.get("readouts") or {}
-    said = {name: item.label or _numbers(item.values) or {} for name, item in readouts.items()}
+    results = {name: item.label or _numbers(item.values) or {} for name, item in readouts.items()}
     return Stretch(
         start=round(segment["start"], 2),
         end=round(segment["end"], 2),
         emotion=segment.get("emotion"),
         confidence=rounded(segment.get("confidence")),
         unsure=segment.get("unsure") or None,
-        readouts=said or None,
+        readouts=results or None,
     )
 
 

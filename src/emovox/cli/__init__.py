@@ -105,9 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
     """
-    given = sys.argv[1:] if arguments is None else arguments
+    argv = sys.argv[1:] if arguments is None else arguments
     warnings.filterwarnings("ignore", message=".* is now ", category=FutureWarning)  # `cli` tells of them
-    debug = "--debug" in given
+    debug = "--debug" in argv
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:  # the process is this program, and nobody else's
             _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
-        words = [word for word in given if word != "--debug"]
+        words = [word for word in argv if word != "--debug"]
         with interrupts.seen_through():
             code = emovox.main(words, prog_name="emovox", standalone_mode=False, obj=debug)
     except click.exceptions.NoArgsIsHelpError as error:

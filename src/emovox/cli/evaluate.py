@@ -183,19 +183,19 @@ def evaluate(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    chosen = _readout(recognizer, readout, own_head)
+    own_readout = _readout(recognizer, readout, own_head)
     result: Evaluation | ValueEvaluation
-    if chosen is not None and chosen.gives_values:
+    if own_readout is not None and own_readout.gives_values:
         of_classes = {"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}
         _refuse({**of_classes, "--baseline": baseline}, "classes")
         ratings = read_values(
-            manifest, chosen.labels, paths=path_column, columns=parameters.value_columns(label_column)
+            manifest, own_readout.labels, paths=path_column, columns=parameters.value_columns(label_column)
         )
         with Progress(len(ratings), shown=not quiet) as progress:
             result = evaluate_values(
                 ratings,
                 recognizer,
-                chosen,
+                own_readout,
                 source=manifest,
                 scale=scale,
                 group=group,
@@ -215,7 +215,7 @@ def evaluate(
                 labels_map={**AGREED.get(layout or "", {}), **labels_map},
                 competing=competing,
                 head=own_head,
-                readout=chosen,
+                readout=own_readout,
                 group=group,
                 begin=progress.next,
                 speech_only=speech_only,

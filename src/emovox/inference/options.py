@@ -294,8 +294,8 @@ def choices(info: FieldInfo) -> tuple[str, ...]:
 
 def limits(info: FieldInfo) -> tuple[float | None, float | None]:
     """The least and the most that an option may be."""
-    found = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
-    return found.get("ge"), found.get("le")
+    bounds = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
+    return bounds.get("ge"), bounds.get("le")
 
 
 def described(*, indent: int) -> str:

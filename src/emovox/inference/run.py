@@ -277,8 +277,8 @@ class InferenceRun:
         for name, rows in (("counted", self._frame_speech), ("frames", self._frames)):
             if rows:
                 arrays[name] = np.concatenate(rows)
-        heard = bool(self._spoken.frame_count) and "silence" not in self._warnings
-        speech = self._spoken.embedding if heard else None
+        has_speech = bool(self._spoken.frame_count) and "silence" not in self._warnings
+        speech = self._spoken.embedding if has_speech else None
         return RunState(recording, tuple(self._warnings), tuple(self._speech.spans), created_at, speech, arrays)
 
     def resume(self, state: RunState) -> None:
@@ -296,8 +296,8 @@ class InferenceRun:
     @property
     def _has_segments(self) -> bool:
         """Whether the result has segments: where nobody says, if it is long."""
-        asked = self._options.segments
-        return self._facts is not None and self._facts.duration > LONG if asked is None else asked
+        segments = self._options.segments
+        return self._facts is not None and self._facts.duration > LONG if segments is None else segments
 
     @property
     def _is_empty(self) -> bool:
