@@ -248,7 +248,7 @@ def test_the_service(strict: Path, clip: Path, tmp_path: Path, speech: NDArray[n
 
 
 def live(client: Client, speech: NDArray[np.float32], **start: Any) -> list[dict[str, Any]]:
-    with connect(str(client.base_url).replace("http", "ws") + "/v1/live?events=2") as socket:
+    with connect(str(client.base_url).replace("http", "ws") + "/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", **start}))
         with suppress(ConnectionClosedError):  # it may be refused before that is sent
             socket.send(speech.astype("<f4").tobytes())

@@ -54,7 +54,6 @@ ROOMS = (
     "server",
     "assistants",
     "cli",
-    "library",  # the old names of others
     "__init__",  # the public names of others
     "__main__",
 )

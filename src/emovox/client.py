@@ -10,7 +10,9 @@ client.fit_baseline("line3", outputs=[output["id"] for output in client.outputs(
 recognition = client.recognize("call.mp3", baseline="line3")
 """
 
+import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +126,8 @@ class Client:
     ) -> Recognition:
         """Recognise one recording; a long one becomes a job, for which this waits.
 
+        Exports that could not be made cost nothing but themselves: a warning (`UserWarning`) names them.
+
         Args:
             recording: a path, or its bytes.
             name: of the recording in the result; by default its file name.
@@ -139,6 +143,8 @@ class Client:
         answer = self._send(recording, name, {"baseline": baseline, "expect": expect, **options}, {})
         if answer.status_code == ACCEPTED:
             return self.wait(self._json(answer, "id"))
+        if (problem := answer.headers.get("x-emovox-problem")) is not None:
+            warnings.warn(json.loads(problem)["detail"], stacklevel=2)
         return self._recognition(answer)
 
     def submit(
@@ -166,13 +172,16 @@ class Client:
         """Wait for a job, and give its result. Raises as `recognize`."""
         while (view := self.job(id_))["state"] in {"queued", "running"}:
             time.sleep(every)
+        problem = view["problem"]
         if view["state"] != "done":
-            problem = view["problem"] or {
+            problem = problem or {
                 "status": 409,
                 "type": "urn:emovox:cancelled",
                 "detail": "it was cancelled",
             }
             raise ServiceError(problem["status"], problem["type"], problem["detail"])
+        if problem:
+            warnings.warn(problem["detail"], stacklevel=2)
         return self._recognition(self._ask("GET", f"/v1/jobs/{id_}/result"))
 
     def outputs(self, **filters: Any) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -313,22 +314,24 @@ def _places(directory: Path, keys: list[str]) -> list[Path]:
         OptionsError: a key leads out of the directory.
         OutputsError: the directory can't be made.
     """
-    places: list[Path] = []
+    places: dict[Path, str] = {}
+    root, counts = directory.resolve(), Counter[str]()
     for key in keys:
         path, number = directory / f"{key}.npy", 1
-        if not path.resolve().is_relative_to(directory.resolve()):
+        if "\0" in key or not path.resolve().is_relative_to(root):
             raise OptionsError(f"the key {key!r} leads out of {directory}")
         while path in places:
-            number += 1
+            counts[key] += 1
+            number = counts[key] + 1
             path = directory / f"{key}_{number}.npy"
         if number > 1:
             _log.warning("the key %s comes again: its feats are in %s", key, path)
-        places.append(path)
+        places[path] = key
     try:
         private.make_directory(directory)
     except OSError as error:
         raise OutputsError(f"{directory} can't be made: {error.strerror or error}") from error
-    return places
+    return list(places)
 
 
 def _save(place: Path, feats: NDArray[np.float32]) -> None:

@@ -83,6 +83,13 @@ class Ledger:
         with self._writing():
             return int(self._base.execute("SELECT count(*) FROM items WHERE state=1").fetchone()[0])
 
+    def is_done(self, path: str) -> bool:
+        """Whether a recording is done."""
+        with self._writing():
+            return (
+                self._base.execute("SELECT 1 FROM items WHERE path=? AND state=1", (path,)).fetchone() is not None
+            )
+
     def keep(self, names: Iterable[str]) -> None:
         """Note the outputs directories that rows refer to."""
         with self._writing():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emovox.archive.record import ArchiveRecord
 from emovox.audio.files import is_remote
@@ -33,11 +33,12 @@ from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
-from emovox.exports import check_values
+from emovox.exports import Language, check_values
 from emovox.inference.recognition import ModelFacts
 from emovox.models.catalog import is_name
-from emovox.outputs import is_outputs
+from emovox.outputs import is_outputs, read_result
 from emovox.policy import Policy
+from emovox.saving import Saving
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
@@ -71,7 +72,6 @@ class Batch:
         self._wish, self._make, self._tell = wish, engine, tell
         self.status = Status()
         self._out = Place.of(wish.out)
-        self._errors = Shards(self._out, ERRORS, lambda rows, name: None)
         self._of_many = wish.options.of_many
         self._rows = Shards(
             self._out,
@@ -80,6 +80,9 @@ class Batch:
             before=self._archive_records,
             baseline=wish.options.baseline is not None and not self._of_many,
         )
+        # An error of what has a row is about its exports: the row comes first.
+        self._errors = Shards(self._out, ERRORS, lambda rows, name: None, before=self._rows.flush)
+        self._incomplete: set[str] = set()
         self._archive: Archive | None = None
         self._records: list[ArchiveRecord] = []  # of rows that are in no shard yet
         self._buffer: deque[Item] = deque()
@@ -171,6 +174,7 @@ class Batch:
                     self._archive,
                     self.status,
                     self._tell,
+                    self._note_incomplete,
                     sides=self._rows.sides,
                     notes=self._rows.notes,
                 ).run()
@@ -286,6 +290,19 @@ class Batch:
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
         self._records += answer.records
         self._rows.add(answer.rows)
+        if answer.problem:
+            self._add_incomplete(answer.path, answer.problem)
+
+    def _add_incomplete(self, path: str, problem: str) -> None:
+        if path not in self._incomplete:
+            self._incomplete.add(path)
+            self.status.incomplete += 1
+            self._errors.add([{"path": path, "reason": problem}])
+
+    def _note_incomplete(self, problems: list[tuple[str, str]]) -> None:
+        for path, problem in problems:
+            self._add_incomplete(path, problem)
+        self._errors.flush()
 
     def _archive_records(self) -> None:
         """Archive what the next shard names, before it does: what no shard names goes at the next start."""
@@ -355,14 +372,32 @@ class Batch:
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
                 if counted:
                     status.count(some)
+        status.before = self._ledger.done()
         for name in list(self._errors.names()):
+            paths = [row["path"] for row in self._errors.read(name)]
+            incomplete = {path for path in paths if self._ledger.is_done(path)} - self._incomplete
             if self._wish.retry_failed:
+                self._note_incomplete(list(self._export_again(incomplete)))
                 (self._errors.place / name).delete()
             else:
-                failed = [row["path"] for row in self._errors.read(name)]
+                self._incomplete |= incomplete
+                status.incomplete += len(incomplete)
+                failed = [path for path in paths if path not in self._incomplete]
                 self._ledger.add_done([(path, None) for path in failed], name)
                 status.failed_before += len(failed)
-        status.before = self._ledger.done() - status.failed_before
+
+    def _export_again(self, paths: set[str]) -> Iterator[tuple[str, str]]:
+        """Write the exports of recordings that lack some; gives the path of what lacks them still, and why."""
+        saving = Saving(formats=self._wish.formats, language=cast("Language", self._wish.labels))
+        for name in list(self._rows.names()) if paths else []:
+            for row in self._rows.read(name, columns=["path", "outputs"], path=list(paths)):
+                directory = Path(self._out.path, OUTPUTS, row["outputs"])
+                try:
+                    problem: EmovoxError | None = saving.export(read_result(directory), directory)
+                except EmovoxError as error:
+                    problem = error
+                if problem is not None:
+                    yield row["path"], str(problem)
 
     def _sweep(self, outputs: Path) -> None:
         """Remove the batch's outputs directories that no row refers to: their recordings are recognised again."""

@@ -55,6 +55,7 @@ class SecondPass:
         archive: takes the outputs directories; None: there is none.
         status: is kept up to date.
         tell: is given it now and then.
+        note: is given the rows of errors of what lacks exports, before the shard that has it is written.
     """
 
     config: BatchConfig
@@ -64,6 +65,7 @@ class SecondPass:
     archive: "Archive | None"
     status: Status
     tell: Callable[[Status], None]
+    note: Callable[[list[tuple[str, str]]], None]
     sides: bool = False
     notes: bool = False
 
@@ -140,15 +142,18 @@ class SecondPass:
     def _move(self, name: str) -> None:
         rows: list[Row] = []
         records: list[ArchiveRecord] = []
+        problems: list[tuple[str, str]] = []
         for row in self._first.read(name):
             recognition = self._recognition(row)
             directory = None if row["outputs"] is None or row["same"] else self._outputs / row["outputs"]
-            stored, record = self._saving.replace(recognition, directory, link=row["link"])
+            stored, record, problem = self._saving.replace(recognition, directory, link=row["link"])
+            problems += [] if problem is None else [(row["path"], str(problem))]
             rows.append(to_row(row["path"], stored, row["outputs"]))
             records += [] if record is None or directory is None else [record]
             self._report()
         if self.archive is not None:
             self.archive.add_records(records)
+        self.note(problems)
         self._moved.write(name, rows)
         self._count(rows)
 

@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-import warnings
 from contextlib import suppress
 from importlib import import_module
 
@@ -92,10 +91,10 @@ def emovox(debug: bool) -> None:
     Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
     3 a batch has lost its cluster, 130 interrupted. docs/exit-codes.md says what they mean for each command.
     """  # noqa: D301  click needs the backspace itself
-    from emovox.settings import misspelt, renamed  # noqa: PLC0415  takes a while to load
+    from emovox.settings import misspelt  # noqa: PLC0415  takes a while to load
 
     if click.get_current_context().invoked_subcommand != "config":  # which says it, too
-        for problem in [*misspelt(), *renamed()]:
+        for problem in misspelt():
             click.echo(f"Warning: {problem}", err=True)
     interrupts.raise_from_now_on()  # the command and what it imports is loaded
 
@@ -106,7 +105,6 @@ def main(arguments: list[str] | None = None) -> None:
     0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
     """
     argv = sys.argv[1:] if arguments is None else arguments
-    warnings.filterwarnings("ignore", message=".* is now ", category=FutureWarning)  # `cli` tells of them
     debug = "--debug" in argv
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

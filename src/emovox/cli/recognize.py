@@ -225,7 +225,7 @@ def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]
 def _recognize(
     recognizer: Recognizer, file: str | Path, saving: Saving, options: Options, progress: Progress, *, split: bool
 ) -> Iterator[Row | str]:
-    """Recognise and save a recording, or each of its channels in turn; yields the reason if it fails."""
+    """Recognise and save a recording, or each of its channels in turn; yields why it or an export fails."""
     link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
     try:
         with _source(file, again=split) as (source, name):
@@ -242,6 +242,8 @@ def _recognize(
                     )
                     recognition = save.commit(recognition)
                 yield Row(str(file), recognition, save.directory)
+                if save.problem is not None:
+                    yield str(save.problem)
                 if channel == recognition.recording.channels:
                     return
     except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fail, too

@@ -12,10 +12,10 @@ from rich.cells import cell_len, set_cell_size
 from emovox.audio.quality import SILENT_TRACK
 from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.emotions import BY_NAME, NAMES
-from emovox.exports.columns import Cell, Layout, head_cells
+from emovox.exports.columns import Cell, Layout
 from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import WARNINGS, Line, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import WARNINGS, Line, ReadoutResult, Recognition, Segment
 from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.summary import LONG
 from emovox.models.head import Head
@@ -118,7 +118,6 @@ class Report:
         self.language = language
         self.top = top
         self.nine = metadata.emotions is not None
-        self.head = head is not None and not head.values  # its older columns are of classes
         self.layout = Layout.of_model(metadata, head, relative=relative)
         self.segments = segments
         self.listed = listed
@@ -248,14 +247,12 @@ class Csv(Report):
     """One line per recording, with a column for each score, and those of readouts.
 
     If segments were asked for, one line per segment: a recording without speech has none. Where words are given,
-    one per line of text. With a baseline its name and the scores without it come last. A trained head has older
-    columns, too; they go with 0.3.
+    one per line of text. With a baseline its name and the scores without it come last.
     """
 
     def begin(self) -> None:  # noqa: D102
         self._write = writer(sys.stdout)
-        own = ["head", "head_label", "head_confidence"] if self.head else []
-        own += self.layout.readout_columns()
+        own = [*self.layout.readout_columns()]
         own += [*(["side", "policy"] if self.sides else []), *self.notes]
         own += self.layout.last_columns()
         if self.segments or self.lines:
@@ -267,7 +264,6 @@ class Csv(Report):
 
     def add(self, row: Row) -> None:  # noqa: D102
         recognition = row.recognition
-        head = trained(recognition.readouts)
         if self.segments or self.lines:
             items: Sequence[Segment | Line] = (recognition.lines if self.lines else recognition.segments) or []
             for item in items:
@@ -279,7 +275,7 @@ class Csv(Report):
                     *self._verdict(item),
                     row.directory or "",
                 ]
-                self._write([*cells, *self._own(item, head and head[0], recognition)])
+                self._write([*cells, *self._own(item, recognition)])
             sys.stdout.flush()
             return
         facts = [
@@ -289,9 +285,7 @@ class Csv(Report):
             row.directory or "",
             recognition.recording.channel or "",
         ]
-        self._write(
-            [row.path, *self._verdict(recognition), *facts, *self._own(recognition, head and head[0], recognition)]
-        )
+        self._write([row.path, *self._verdict(recognition), *facts, *self._own(recognition, recognition)])
         sys.stdout.flush()
 
     def _verdict(self, item: Recognition | Segment | Line) -> list[object]:
@@ -300,9 +294,8 @@ class Csv(Report):
         name = None if item.emotion is None else label(item.emotion, self.language)
         return [item.emotion, name, *map(_decimal, [item.confidence, *map(scores.get, NAMES)])]
 
-    def _own(self, item: Recognition | Segment | Line, head: str | None, whole: Recognition) -> list[object]:
-        cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
-        cells += self.layout.readout_cells(item.readouts)
+    def _own(self, item: Recognition | Segment | Line, whole: Recognition) -> list[object]:
+        cells = self.layout.readout_cells(item.readouts)
         if self.sides:
             cells += [whole.recording.side, None if whole.policy is None else whole.policy.profile]
         cells += [getattr(whole.recording, name) for name in self.notes]

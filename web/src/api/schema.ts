@@ -2035,40 +2035,6 @@ export interface components {
             count: number;
         };
         /**
-         * HeadVerdict
-         * @description The verdict of a trained head on a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
-        };
-        /**
          * HeadView
          * @description A trained head: a user's own classes or values, on a model's embeddings.
          */
@@ -2631,8 +2597,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
             /**
@@ -3671,8 +3635,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
          * Tags

@@ -1,7 +1,6 @@
 """Search: the archive's embeddings that are nearest to one."""
 
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +55,6 @@ class Neighbour:
     def of(cls, hit: Hit, record: ArchiveRecord) -> "Neighbour":
         """A hit with its record."""
         return cls(record, hit.similarity, hit.cosine, hit.segment)
-
-    @property
-    def found(self) -> ArchiveRecord:
-        """The old name of `record`; it goes with 0.3."""
-        warnings.warn("Neighbour.found is now Neighbour.record", FutureWarning, stacklevel=2)
-        return self.record
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
