@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
-UNHEARD = "it has the same content as a recording that failed"
+SAME_AS_FAILED = "it has the same content as a recording that failed"
 _TOGETHER = 1000  # recordings listed, taken or copied at a time
 _PATIENCE = 5.0  # seconds between looks for twins
 _TOLD = 0.2  # seconds between reports of progress
@@ -326,7 +326,7 @@ class Batch:
                 if not self._ledger.settle(path):
                     continue
                 if shard is None:
-                    self._store(Failed(path, reason or UNHEARD))
+                    self._store(Failed(path, reason or SAME_AS_FAILED))
                 else:
                     same = {"same": True} if self._of_many else {}
                     rows = [{**row, "path": path, **same} for row in rows_by_content[sha256]]

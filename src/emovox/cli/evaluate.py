@@ -97,7 +97,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
 @parameters.baseline(
     "NAME|PATH|corpus|speaker",
-    "Measure what is heard relative to this baseline, and beside it what is without. corpus: relative to all "
+    "Measure what is recognised relative to this baseline, and beside it what is without. corpus: relative to all "
     "recordings of the list, without their labels; speaker: to those of each speaker, by its column speaker.",
 )
 @parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")

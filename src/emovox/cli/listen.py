@@ -63,8 +63,8 @@ STDIN = "-"
 )
 @parameters.option(
     "baseline",
-    help="Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same voice, "
-    "line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
+    help="Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
+    "voice, line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
 )
 @parameters.option("expect")
 @parameters.option(

@@ -125,8 +125,8 @@ class Options(CommonOptions):
     baseline: Annotated[
         Baseline | Literal["self", "corpus", "speaker"] | None,
         Field(
-            description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
-            "segments, which it implies, and curve relative to the recording itself"
+            description="recognise emotions relative to this baseline: recordings of one voice, line or room; "
+            "`self`: segments, which it implies, and curve relative to the recording itself"
         ),
     ] = None
     expect: Annotated[

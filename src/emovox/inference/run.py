@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
     from emovox.inference.options import StateSink
 
-SEGMENTS = 8  # of a recording, for it to be heard relative to itself
+SEGMENTS = 8  # of a recording, for its scores to be relative to itself
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class InferenceRun:
             options: of this recognition.
             classes: those of the nine that may win.
             functions: of the model's readouts that aren't linear.
-            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+            shift: of the baseline that all scores are relative to; or what gives that of a baseline, for
                 segments and curve to be relative to the recording itself.
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
@@ -332,7 +332,7 @@ class InferenceRun:
         return fields
 
     def _move_to_itself(self) -> list[str]:
-        """From now on hear relative to the recording itself; or the warning that it has too little speech."""
+        """Make scores relative to the recording itself from now on; or warn that it has too little speech."""
         rows = [pool.embedding for _, pool in self._segments.pools()]
         if self._shift_of is None or len(rows) < SEGMENTS or self._is_empty:
             return [BASELINE_SHORT]

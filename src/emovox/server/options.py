@@ -183,8 +183,8 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_baseline),
         Field(
-            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, "
-            "which it implies, and curve relative to the recording itself"
+            description="recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: "
+            "segments, which it implies, and curve relative to the recording itself"
         ),
         WithJsonSchema({**_TEXT, "maxLength": 128}),
     ] = None

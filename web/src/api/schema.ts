@@ -2217,7 +2217,7 @@ export interface components {
              * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued, the transient problem that it waits out */
+            /** @description why it failed; while it is queued, the transient problem that it waits out; once it is done, which exports are missing beside its result, and why */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -5535,7 +5535,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -5609,7 +5609,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -5637,7 +5637,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. Where exports could not be made, `X-Emovox-Problem` has the problem, which names them. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5825,7 +5825,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -7333,7 +7333,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -7406,7 +7406,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -11368,7 +11368,7 @@ export interface operations {
                      * @default false
                      */
                     replace?: boolean;
-                    /** @description that hears them; by default the service's own */
+                    /** @description that recognises them; by default the service's own */
                     model?: string;
                     /**
                      * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them

@@ -1,4 +1,4 @@
-"""Baselines: what recordings that are alike have in common, for others to be heard relative to it."""
+"""Baselines: what recordings that are alike have in common, for others to be recognised relative to it."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -121,7 +121,7 @@ _FORM = {
         "model": {
             "type": "string",
             "maxLength": 200,
-            "description": "that hears them; by default the service's own",
+            "description": "that recognises them; by default the service's own",
         },
         "side": {
             "type": "string",
