@@ -104,8 +104,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
+    argv = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in argv
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:  # the process is this program, and nobody else's
             _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
-        words = [word for word in given if word != "--debug"]
+        words = [word for word in argv if word != "--debug"]
         with interrupts.seen_through():
             code = emovox.main(words, prog_name="emovox", standalone_mode=False, obj=debug)
     except click.exceptions.NoArgsIsHelpError as error:

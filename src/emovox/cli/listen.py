@@ -63,8 +63,8 @@ STDIN = "-"
 )
 @parameters.option(
     "baseline",
-    help="Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same voice, "
-    "line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
+    help="Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
+    "voice, line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
 )
 @parameters.option("expect")
 @parameters.option(
@@ -297,15 +297,15 @@ def _rescuing(save: Save) -> Iterator[None]:
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Whether to stop: on Ctrl-C, SIGTERM, or when the terminal was closed. A second Ctrl-C interrupts."""
-    asked = False
+    stopping = False
 
     def stop(number: int, _: FrameType | None) -> None:
-        nonlocal asked
+        nonlocal stopping
         if number not in {signal.SIGINT, signal.SIGTERM}:
             _abandon_terminal()
-        elif asked:
+        elif stopping:
             raise KeyboardInterrupt
-        asked = True
+        stopping = True
 
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
@@ -313,7 +313,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
     for number in caught:
         signal.signal(number, stop)
     try:
-        yield lambda: asked
+        yield lambda: stopping
     finally:
         for number, handler in caught.items():
             signal.signal(number, handler)

@@ -158,34 +158,35 @@ class Table(Report):
             click.echo("  ".join(cells).rstrip())
 
     def add(self, row: Row) -> None:  # noqa: D102
-        found = row.recognition
-        channel = found.recording.channel
+        recognition = row.recognition
+        channel = recognition.recording.channel
         name = printable(row.path) + ("" if channel is None else f" [{channel}]")
-        blocks = [(name, [*self._emotions(found)])] if found.emotion is not None else []
-        blocks += [(f"  {printable(key)}", [*self._readout(item)]) for key, item in found.readouts.items()]
-        if found.emotion is None:
+        blocks = [(name, [*self._emotions(recognition)])] if recognition.emotion is not None else []
+        blocks += [(f"  {printable(key)}", [*self._readout(item)]) for key, item in recognition.readouts.items()]
+        if recognition.emotion is None:
             if len(blocks) == 1:  # nothing else could be meant
                 blocks = [(name, blocks[0][1])]
             else:
-                talk = f"– {clock(found.recording.speech or 0)}" if not found.is_inferred else "–"
+                talk = f"– {clock(recognition.recording.speech or 0)}" if not recognition.is_inferred else "–"
                 blocks.insert(0, (name, ["" if blocks else talk]))
         for title, lines in blocks:
             for number, line in enumerate(lines):
                 start = title if number == 0 else ""
                 cells = set_cell_size(_fit(start, self._width), self._width)
                 click.echo(f"{cells}  {line}".rstrip())
-        if found.summary is not None and (found.summary.kind == "arc" or found.recording.duration > LONG):
-            said = found.summary.sentence.in_language(self.language)
-            click.echo(f"{' ' * self._width}  {printable(said)}")
-        for item in (found.segments or []) if self.listed or not found.is_inferred else []:
+        summary = recognition.summary
+        if summary is not None and (summary.kind == "arc" or recognition.recording.duration > LONG):
+            sentence = printable(summary.sentence.in_language(self.language))
+            click.echo(f"{' ' * self._width}  {sentence}")
+        for item in (recognition.segments or []) if self.listed or not recognition.is_inferred else []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
-        for text in found.lines or []:
-            times = f"{clock(text.start)} – {clock(text.end)}"
-            said = f"{set_cell_size(self._segment(text), self._label + 9)}  {printable(text.text)}"
-            click.echo(f"{set_cell_size(times, self._width)}  {said}".rstrip())
-        for code in found.warnings:
-            more = _tracks(found.recording) if code == SILENT_TRACK else ""
+        for cue in recognition.lines or []:
+            times = f"{clock(cue.start)} – {clock(cue.end)}"
+            text = f"{set_cell_size(self._segment(cue), self._label + 9)}  {printable(cue.text)}"
+            click.echo(f"{set_cell_size(times, self._width)}  {text}".rstrip())
+        for code in recognition.warnings:
+            more = _tracks(recognition.recording) if code == SILENT_TRACK else ""
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
 
     def _emotions(self, found: Recognition) -> Iterator[str]:
@@ -262,29 +263,29 @@ class Csv(Report):
         self._write(["path", "emotion", "label", "confidence", *NAMES, *facts, *own])
 
     def add(self, row: Row) -> None:  # noqa: D102
-        found = row.recognition
+        recognition = row.recognition
         if self.segments or self.lines:
-            items: Sequence[Segment | Line] = (found.lines if self.lines else found.segments) or []
+            items: Sequence[Segment | Line] = (recognition.lines if self.lines else recognition.segments) or []
             for item in items:
                 times = [f"{item.start:.3f}", f"{item.end:.3f}", *([item.text] if isinstance(item, Line) else [])]
                 cells = [
                     row.path,
-                    found.recording.channel or "",
+                    recognition.recording.channel or "",
                     *times,
                     *self._verdict(item),
                     row.directory or "",
                 ]
-                self._write([*cells, *self._own(item, found)])
+                self._write([*cells, *self._own(item, recognition)])
             sys.stdout.flush()
             return
         facts = [
-            f"{found.recording.duration:.3f}",
-            " ".join(found.warnings),
-            found.model.name,
+            f"{recognition.recording.duration:.3f}",
+            " ".join(recognition.warnings),
+            recognition.model.name,
             row.directory or "",
-            found.recording.channel or "",
+            recognition.recording.channel or "",
         ]
-        self._write([row.path, *self._verdict(found), *facts, *self._own(found, found)])
+        self._write([row.path, *self._verdict(recognition), *facts, *self._own(recognition, recognition)])
         sys.stdout.flush()
 
     def _verdict(self, item: Recognition | Segment | Line) -> list[object]:
@@ -312,8 +313,8 @@ REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "json
 def _tracks(recording: RecordingFacts) -> str:
     """The audio track that was used, and the others."""
     names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
-    heard = recording.track or 1
-    return f": {names[heard - 1]}; also available: {', '.join(names[: heard - 1] + names[heard:])}"
+    track = recording.track or 1
+    return f": {names[track - 1]}; also available: {', '.join(names[: track - 1] + names[track:])}"
 
 
 def _item(row: Row, rows_in: RowsIn | None, *, indent: int | None) -> Iterator[str]:

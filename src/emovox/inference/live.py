@@ -139,7 +139,7 @@ class Live:
             classes: those of the nine that may win.
             sample_rate: of the samples to be pushed, Hz.
             head: a trained head to use, too.
-            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+            shift: of the baseline that all scores are relative to; or what gives that of a baseline, for
                 all to be relative to the stream itself.
             sink: gets the waveform that the model gets, at 16 kHz.
             ruling: what the policy decided.

@@ -5529,7 +5529,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -5603,7 +5603,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -5819,7 +5819,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -7327,7 +7327,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -7400,7 +7400,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -11362,7 +11362,7 @@ export interface operations {
                      * @default false
                      */
                     replace?: boolean;
-                    /** @description that hears them; by default the service's own */
+                    /** @description that recognises them; by default the service's own */
                     model?: string;
                     /**
                      * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them

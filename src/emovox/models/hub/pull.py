@@ -175,8 +175,8 @@ def _download(
         if model.layout is None and file is first:
             _check_computable(model, partial, listing.weights)
             stated = licence_of(partial)
-            said = NOT_STATED if stated is None else f"{stated}, as its model card says"
-            notice(f"licence: {said}; its terms are yours to read: {model.licence.address}")
+            licence = NOT_STATED if stated is None else f"{stated}, as its model card says"
+            notice(f"licence: {licence}; its terms are yours to read: {model.licence.address}")
 
         def advanced(done: int, path: str = file.path) -> None:
             sizes[path] = done
