@@ -17,6 +17,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.archive import Archive
 from emovox.audio.isolation.process import Process
 from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, NAMES
@@ -27,6 +28,7 @@ from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
 from support.depths import too_deep
+from support.exporters import break_format
 from support.zoo import film, wav
 
 Run = Callable[..., tuple[int, str, str]]
@@ -460,6 +462,25 @@ def test_exports_imply_what_they_show(run: Run, examples: list[Path]) -> None:
     assert run("recognize", examples[0], "--export", "srt", "--outputs", "other")[0] == 0
     [place] = Path("other").glob("outputs_*")
     assert "frames" not in json.loads((place / "result.json").read_text())
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ValueError("so\nit goes"))
+    code, out, err = run("recognize", *examples[:2], "--export", "srt,csv", "--archive")
+    assert code == 1
+    told = "recognised, but not exported as srt: writing segments.srt failed: ValueError: so it goes (exporters.py"
+    for path in examples[:2]:
+        assert path.name in out
+        assert f"Error: {path}: {told}" in err
+    places = sorted(Path("outputs").glob("outputs_*"))
+    assert len(places) == 2
+    for place in places:
+        assert {file.name for file in place.iterdir()} == {"processed_audio.wav", "result.json", "segments.csv"}
+    with Archive() as archive:
+        assert {item.outputs for item in archive.all()} == {place.absolute() for place in places}
+    assert run("recognize", examples[0], "--export", "csv")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import re
 import socket
@@ -15,9 +16,11 @@ import pytest
 from conftest import Encode
 from numpy.typing import NDArray
 
+from emovox.errors import ExportError
 from emovox.inference.recognition import Recognition, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
+from support.exporters import break_format
 from support.service import Client, serving
 from support.zoo import film, wav
 
@@ -155,6 +158,26 @@ def test_embeddings_and_exports_are_among_the_outputs(
         "frames.npz", "result.json", "processed_audio.wav", "embedding.npy", "segment_embeddings.npy",
         "segments.srt", "segments.csv", "frames.csv", "timeline.png",
     }  # fmt: skip
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "没有笔 " + "x" * 5000
+    break_format(monkeypatch, "srt", ExportError(words))
+    answer = shared.post_file(examples[0], export="srt,csv")
+    assert (answer.status_code, answer.json()["emotion"]) == (200, "angry")
+    place = shared.outputs / answer.headers["location"].rpartition("/")[2]
+    assert {item.name for item in place.iterdir()} == {"result.json", "processed_audio.wav", "segments.csv"}
+    assert shared.service.archiving.archive.by_outputs(place) is not None
+    problem = json.loads(answer.headers["x-emovox-problem"])
+    assert (problem["type"], len(problem["detail"])) == ("urn:emovox:export", 1000)
+    assert problem["detail"].startswith("recognised, but not exported as srt: 没有笔 ")
+    assert "x-emovox-problem" not in shared.post_file(examples[0], export="csv").headers
+    break_format(monkeypatch, "srt", OSError(errno.ENOSPC, "full"))
+    before = sorted(shared.outputs.glob("outputs_*"))
+    assert shared.post_file(examples[0], export="srt,csv").status_code == 507
+    assert sorted(shared.outputs.glob("outputs_*")) == before
 
 
 def test_nothing_is_stored_where_that_is_not_wanted(shared: Client, examples: list[Path]) -> None:

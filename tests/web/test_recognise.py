@@ -288,6 +288,29 @@ def test_cancelling_that_fails_isn_t_told_as_done(tab: Tab, angry: Path, monkeyp
     tab.result()
 
 
+def test_what_is_missing_stands_beside_the_result(tab: Tab, angry: Path) -> None:
+    missing = {
+        "type": "urn:emovox:export", "title": "Export not possible", "status": 422,
+        "detail": "recognised, but not exported as srt: no pen",
+    }  # fmt: skip
+
+    def without(route: Route) -> None:
+        answer = route.fetch()
+        job = answer.json()
+        route.fulfill(response=answer, json={**job, "problem": missing if job["state"] == "done" else None})
+
+    page = tab.open()
+    page.route("**/v1/jobs/*", without)
+    tab.choose(angry)
+    assert tab.result() == "angry"
+    notice = page.locator(".notice.bad")
+    expect(notice).to_contain_text("This export can’t be made here.")
+    notice.get_by_text("Details").click()
+    expect(notice).to_contain_text(str(missing["detail"]))
+    expect(page.locator(".verdict strong")).to_have_text("Angry", ignore_case=True)
+    tab.shoot("missing-export", whole=True)
+
+
 def test_a_reload_keeps_the_table(tab: Tab, examples: list[Path], tmp_path: Path) -> None:
     (bad := tmp_path / "bad.wav").write_bytes(b"no sound")
     page = tab.open()
