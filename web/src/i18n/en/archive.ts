@@ -52,7 +52,6 @@ export const archive = {
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
-    commands: 'By command',
     map: 'The map of the recordings',
     mapHint:
       'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
@@ -80,7 +79,6 @@ export const archive = {
     missing: (count: number, name: string) =>
       `${count} of the list ${count === 1 ? 'isn’t' : 'aren’t'} stored, such as ${name}.`,
     leftOut: (labels: string) => `Left out, as no class that competes: ${labels}.`,
-    train: 'Classes of your own, from examples of each.',
   },
   compare: {
     title: 'Comparison',

@@ -20,7 +20,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     chooseNone: '取消选择',
     open: (name) => `打开 ${name}`,
     delete: '删除',
-    deleteTitle: (count) => (count === 1 ? '删除这个录音的结果？' : `删除 ${count} 个录音的结果？`),
+    deleteTitle: (count) => (count === 1 ? '删除这条录音的结果？' : `删除 ${count} 条录音的结果？`),
     deleteText: '声音、结果和导出文件都会从磁盘上删除，十秒之内可以撤销。',
     deleted: (count) => `已删除 ${count} 项。`,
     unnamed: '未命名',
@@ -31,7 +31,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   insights: {
     title: '概览',
     sum: '识别到了什么',
-    counts: (count, length) => `${count} 个录音，共 ${length}`,
+    counts: (count, length) => `${count} 条录音，共 ${length}`,
     byEmotion: '各种情感得分最高的次数',
     byWhole: '按 result.json 中整段录音（包括静音）的得分统计；标题只看语音部分。',
     overTime: '逐日统计',
@@ -52,7 +52,6 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     unmeasured: '未经测量：全部录音都用于训练',
     models: '模型，以及九种情感之外的输出',
     noOwn: '没有其他输出',
-    commands: '用命令完成',
     map: '录音地图',
     mapHint: '听起来相像的录音彼此靠近，方向没有含义。单击打开录音；方向键在录音间移动，回车打开。',
     noMap: '还没有可画的内容：档案中有嵌入向量的录音才会出现在地图上。',
@@ -75,7 +74,6 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     compared: (count, model) => `${count} 条录音，采用 ${model} 在不用基线时的识别结果。`,
     missing: (count, name) => `列表中有 ${count} 条没有存储，例如 ${name}。`,
     leftOut: (labels) => `未计入（不属于参与比较的类别）：${labels}。`,
-    train: '用每一类的例子训练自己的类别。',
   },
   compare: {
     title: '对比',

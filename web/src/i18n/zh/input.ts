@@ -15,7 +15,7 @@ export const input: Pick<Words, 'input' | 'options' | 'models' | 'live' | 'queue
       sentence: (emotion) => `${emotion}：一句话`,
       credit: '选自 EmoDB，CC0',
       record: '录音',
-      chosen: (count, size) => `${count} 个录音，${size}`,
+      chosen: (count, size) => `${count} 条录音，${size}`,
       more: (count) => `还有 ${count} 个`,
       clear: '全部移除',
       skipped: (count) => `已跳过 ${count} 个文件：从文件名看不是音频或视频。`,
