@@ -63,7 +63,7 @@ def shown(page: Page) -> tuple[str | None, list[str], list[str]]:
     rows = page.get_by_role("table").locator("tbody tr").all_inner_texts()
     return (
         page.locator(".verdict").get_attribute("data-emotion"),
-        page.get_by_role("region", name=re.compile("^(Scores|分数)$")).get_by_role("listitem").all_inner_texts(),
+        page.get_by_role("region", name=re.compile("^(Scores|得分)$")).get_by_role("listitem").all_inner_texts(),
         [re.sub(r"\s+", " ", row) for row in rows],
     )
 
