@@ -70,7 +70,7 @@ STDIN = "-"
     "rows_in",
     type=click.Choice(get_args(RowsIn)),
     help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
-    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
+    "file beside result.json.  [default: file; inline with --no-save]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(

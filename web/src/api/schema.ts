@@ -5537,7 +5537,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
@@ -5615,7 +5615,7 @@ export interface operations {
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -5827,7 +5827,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description how captions show emotions: `class` (`<c.angry>…</c>`, by default in VTT), `prefix` (`[angry] …`, by default in SRT) or `none` */
                 cues?: "class" | "prefix" | "none";
@@ -7172,7 +7172,7 @@ export interface operations {
     result_v1_jobs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
@@ -7335,7 +7335,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
@@ -7412,7 +7412,7 @@ export interface operations {
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -8263,7 +8263,7 @@ export interface operations {
     result_v1_outputs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
