@@ -305,7 +305,7 @@ def test_what_is_missing_stands_beside_the_result(tab: Tab, angry: Path) -> None
     assert tab.result() == "angry"
     notice = page.locator(".notice.bad")
     expect(notice).to_contain_text("This export can’t be made here.")
-    notice.get_by_text("Details").click()
+    notice.locator("summary").click()
     expect(notice).to_contain_text(missing["detail"])
     expect(page.locator(".verdict strong")).to_have_text("Angry", ignore_case=True)
     tab.shoot("missing-export", whole=True)
