@@ -267,7 +267,11 @@ class TestOptions:
         assert {**given, "feats": None} == {**wanted, "feats": None}
 
     def test_those_of_calls_in_the_wild(self, model: AutoModel, examples: list[Path]) -> None:
-        options = {"ban_emo_unk": True, "vad_kwargs": {"max_single_segment_time": 2000}, "language": "auto"}
+        options: dict[str, Any] = {
+            "ban_emo_unk": True,
+            "vad_kwargs": {"max_single_segment_time": 2000},
+            "language": "auto",
+        }
         with pytest.warns(UserWarning, match="has no effect here") as caught:
             model.generate(str(examples[0]), batch_size_s=300, disable_pbar=True, **options)
         assert {str(warning.message).split()[2] for warning in caught} == {

@@ -2,7 +2,7 @@ import importlib.util
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +97,12 @@ class TestParity:
     @pytest.mark.filterwarnings("ignore:FunASR's option")
     def test_by_default(self, both: tuple[str, Any, Any], examples: list[Path]) -> None:
         _, theirs, ours = both
-        for call in (
+        calls: tuple[Callable[[Any], Any], ...] = (
             lambda recognize: recognize(str(examples[0])),
             lambda recognize: recognize(input=str(examples[0]), key="mine"),
             lambda recognize: recognize([str(path) for path in examples[:3]], granularity="frame", batch_size=2),
-        ):
+        )
+        for call in calls:
             wanted, given = call(theirs), call(ours)
             assert [list(item) for item in given] == [list(item) for item in wanted]
             assert [item["key"] for item in given] == [item["key"] for item in wanted]

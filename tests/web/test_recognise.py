@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -289,7 +290,7 @@ def test_cancelling_that_fails_isn_t_told_as_done(tab: Tab, angry: Path, monkeyp
 
 
 def test_what_is_missing_stands_beside_the_result(tab: Tab, angry: Path) -> None:
-    missing = {
+    missing: dict[str, Any] = {
         "type": "urn:emovox:export", "title": "Export not possible", "status": 422,
         "detail": "recognised, but not exported as srt: no pen",
     }  # fmt: skip
