@@ -25,7 +25,7 @@ from emovox.errors import (
     UnknownModelError,
     UnreadableAudioError,
 )
-from emovox.funasr import AutoModel
+from emovox.funasr import AutoModel, _places
 from emovox.settings import settings
 from support import snapshots, tiny
 from support.funasr_calls import (
@@ -384,7 +384,7 @@ class TestInputs:
         scp.write_text(f"speaker/one {examples[0]}\n", encoding="utf-8")
         model.generate(str(scp), output_dir=tmp_path / "out")
         assert (tmp_path / "out" / "speaker" / "one.npy").is_file()
-        for key in ("../one", "/tmp/one"):  # noqa: S108
+        for key in ("../one", "/tmp/one", "one\0"):  # noqa: S108
             with pytest.raises(OptionsError, match="leads out of"):
                 model.generate(np.ones(8000, np.float32), key=key, output_dir=tmp_path / "out" / "in")
 
@@ -403,6 +403,56 @@ class TestInputs:
         path = encode(speech[:16_000], "bare.mp3", "mp3", options={"write_xing": "0", "id3v2_version": "0"})
         assert path.read_bytes()[:1] == b"\xff"
         assert np.array_equal(model.generate(path.read_bytes())[0]["feats"], model.generate(str(path))[0]["feats"])
+
+    @pytest.mark.parametrize(
+        ("name", "codec", "sample_format"),
+        [
+            ("a.au", "pcm_s16be", "s16"),
+            ("a.caf", "pcm_s16le", "s16"),
+            ("a.w64", "pcm_s16le", "s16"),
+            ("a.voc", "pcm_u8", "u8"),
+            ("a.asf", "pcm_s16le", "s16"),
+            ("a.wv", "wavpack", "s16p"),
+            ("a.tta", "tta", "s16"),
+            ("a.flv", "aac", "fltp"),
+            ("a.ts", "aac", "fltp"),
+            ("a.m2ts", "aac", "fltp"),
+            ("a.vob", "mp2", "s16"),
+            ("a.mov", "aac", "fltp"),
+            ("a.aiff", "pcm_s16be", "s16"),
+        ],
+    )
+    def test_the_bytes_of_a_file_are_no_samples(
+        self, model: AutoModel, speech: Samples, encode: Any, name: str, codec: str, sample_format: str
+    ) -> None:
+        path = encode(speech[:16_000], name, codec, rate=44_100, sample_format=sample_format)
+        [given], [wanted] = model.generate(path.read_bytes()), model.generate(str(path))
+        assert np.array_equal(given["feats"], wanted["feats"])
+
+    def test_the_bytes_of_a_phone_s_recording(self, model: AutoModel) -> None:
+        path = Path(__file__).parent / "data" / "speech.amr"
+        [given], [wanted] = model.generate(path.read_bytes()), model.generate(str(path))
+        assert np.array_equal(given["feats"], wanted["feats"])
+
+    def test_a_pipe(self, model: AutoModel, examples: list[Path]) -> None:
+        code = f"import sys; sys.stdout.buffer.write(open({str(examples[0])!r}, 'rb').read())"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+            [given] = model.generate(writer.stdout)
+        [wanted] = model.generate(str(examples[0]))
+        assert np.array_equal(given["feats"], wanted["feats"])
+
+    def test_many_keys_take_no_longer_each(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        compared = 0
+        equal = Path.__eq__
+
+        def counting(own: Path, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return equal(own, other)
+
+        monkeypatch.setattr(Path, "__eq__", counting)
+        _places(tmp_path, [*map(str, range(500)), *["again"] * 500])
+        assert compared < 5000
 
 
 class TestResults:

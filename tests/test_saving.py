@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emovox.archive import Archive
-from emovox.archive.record import read_directory
+from emovox.archive.outputs_directory import read_directory
 from emovox.errors import AudioError, ExportError, OutputsError
 from emovox.inference.frames import FRAMES
 from emovox.inference.options import Options

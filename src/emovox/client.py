@@ -258,9 +258,9 @@ class Client:
         if bool(recordings) == bool(outputs):
             raise OptionsError("a baseline is made of recordings, or of outputs: give one of the two")
         own = {} if outputs else {"side": side, "purpose": purpose, "consent": consent}
-        given = {"model": model, **own}
+        optional = {"model": model, **own}
         fields: dict[str, Any] = {"name": name, "replace": replace}
-        fields |= {key: value for key, value in given.items() if value is not None}
+        fields |= {key: value for key, value in optional.items() if value is not None}
         if outputs:
             answer = self._ask("POST", "/v1/baselines", json={**fields, "outputs": list(outputs)})
         else:
@@ -363,8 +363,8 @@ def _file(recording: str | Path | bytes) -> tuple[str, bytes]:
 
 
 def _relative(filters: Mapping[str, Any], baseline: str | None, expect: Expectation) -> dict[str, Any]:
-    given = {"baseline": baseline, "expect": expect}
-    return {**filters, **{key: _text(value) for key, value in given.items() if value is not None}}
+    options = {"baseline": baseline, "expect": expect}
+    return {**filters, **{key: _text(value) for key, value in options.items() if value is not None}}
 
 
 def _text(value: Any) -> str:

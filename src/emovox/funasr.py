@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -229,10 +230,10 @@ class AutoModel:
     def _known(self, call: _Call, options: dict[str, Any]) -> _Call:
         """A call with those of the options that mean something; of each other one a warning, once."""
         names = {field.name for field in fields(_Call)}
-        given = {name: value for name, value in options.items() if value is not None}
-        for name in given.keys() - names - {"ngpu"}:
+        call_options = {name: value for name, value in options.items() if value is not None}
+        for name in call_options.keys() - names - {"ngpu"}:
             self._warn(name, f"FunASR's option {name} has no effect here: {_WHY.get(name, 'it means nothing')}")
-        return replace(call, **{name: value for name, value in given.items() if name in names})
+        return replace(call, **{name: value for name, value in call_options.items() if name in names})
 
     def _device(self, device: object, ngpu: object) -> Device:
         """What FunASR's word for a device means here."""
@@ -322,22 +323,24 @@ def _places(directory: Path, keys: list[str]) -> list[Path]:
         OptionsError: a key leads out of the directory.
         OutputsError: the directory can't be made.
     """
-    places: list[Path] = []
+    places: dict[Path, str] = {}
+    root, counts = directory.resolve(), Counter[str]()
     for key in keys:
-        place, number = directory / f"{key}.npy", 1
-        if not place.resolve().is_relative_to(directory.resolve()):
+        path, number = directory / f"{key}.npy", 1
+        if "\0" in key or not path.resolve().is_relative_to(root):
             raise OptionsError(f"the key {key!r} leads out of {directory}")
-        while place in places:
-            number += 1
-            place = directory / f"{key}_{number}.npy"
+        while path in places:
+            counts[key] += 1
+            number = counts[key] + 1
+            path = directory / f"{key}_{number}.npy"
         if number > 1:
-            _log.warning("the key %s comes again: its feats are in %s", key, place)
-        places.append(place)
+            _log.warning("the key %s comes again: its feats are in %s", key, path)
+        places[path] = key
     try:
         private.make_directory(directory)
     except OSError as error:
         raise OutputsError(f"{directory} can't be made: {error.strerror or error}") from error
-    return places
+    return list(places)
 
 
 def _save(place: Path, feats: NDArray[np.float32]) -> None:

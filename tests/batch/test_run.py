@@ -18,7 +18,7 @@ from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
-from emovox.batch.schema import schema
+from emovox.batch.schema import Version, schema
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
@@ -113,7 +113,7 @@ def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> 
     alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", segments=True)
     assert alone.frames is not None
     row = table(tmp_path / "out")[0]
-    assert (row["emotion"], row["angry"], row["head"], row["frames"]["scores"]) == (None, None, None, None)
+    assert (row["emotion"], row["angry"], row["frames"]["scores"]) == (None, None, None)
     assert [name for name, _ in row["readouts"]] == [readout.name for readout in readouts]
     pairs: list[tuple[Any, Recognition | Segment]] = [(row, alone)]
     pairs += zip(row["segments"], alone.segments or [], strict=True)
@@ -139,11 +139,14 @@ def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> 
     assert (again.labels, again.values, again.done) == (status.labels, status.values, 0)
 
 
-def test_a_batch_begun_before_there_were_readouts_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("since", ["0.1", "0.2"])
+def test_a_batch_that_an_earlier_version_began_goes_on(
+    calls: Path, model: str, tmp_path: Path, since: Version
+) -> None:
     run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     (shard,) = (tmp_path / "out/recognitions").iterdir()
     rows = pq.read_table(shard).to_pylist()
-    old = pa.Table.from_pylist(rows, schema("recognitions", readouts=False))
+    old = pa.Table.from_pylist(rows, schema("recognitions", since=since))
     pq.write_table(old, shard)
     status, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     assert (status.before, sum(status.emotions.values())) == (1, 12)
@@ -632,10 +635,9 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
     (row,) = table(tmp_path / "out")
     verdict = alone.readouts[own.name]
-    assert (row["head"]["name"], row["head"]["label"]) == (own.name, verdict.label)
-    assert dict(row["head"]["scores"]) == verdict.scores == dict(dict(row["readouts"])[own.name]["scores"])
-    assert row["frames"]["head_labels"] == list(own.classes)
-    assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
+    said, curve = dict(row["readouts"])[own.name], dict(row["frames"]["readouts"])[own.name]
+    assert (said["label"], dict(said["scores"])) == (verdict.label, verdict.scores)
+    assert (curve["labels"], len(curve["scores"])) == (list(own.classes), len(row["frames"]["scores"]))
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
     with pytest.raises(BatchError, match="differs in options"):
         run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))

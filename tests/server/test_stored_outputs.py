@@ -25,7 +25,6 @@ from emovox.inference.recognition import ReadoutResult, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.output_summary import HeadVerdict
 from emovox.server.stored_outputs import StoredOutputs
 from support.baselines import baseline
 from support.results import frames, recognition
@@ -336,7 +335,7 @@ def test_a_summary_is_that_of_its_result(archive: Archive, tmp_path: Path) -> No
             draft.publish(recognition(**changes))
     library = archived(archive, tmp_path)
     page, _ = library.find(Filter(), before=None, limit=9)
-    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]
+    assert [summary.readouts for summary in page] == [readouts, {}]
     assert len({summary.name for summary in page}) == 2
     assert page == [library.head(summary.id)[0] for summary in page]
     assert [summary.model_dump_json() for summary in page] == [

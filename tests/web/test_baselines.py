@@ -173,7 +173,7 @@ def test_relative_to_itself(tab: Tab, minute: Path, angry: Path) -> None:
     assert after[2] != before[2]
     assert picture(page) != drawn
     tab.choose(angry)
-    expect(page.get_by_text("Too little speech to be heard relative to itself")).to_be_visible()
+    expect(page.get_by_text("Too little speech for scores relative to itself")).to_be_visible()
     expect(page.get_by_role("group", name="What scores are relative to")).to_have_count(0)
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
-UNHEARD = "it has the same content as a recording that failed"
+SAME_AS_FAILED = "it has the same content as a recording that failed"
 _TOGETHER = 1000  # recordings listed, taken or copied at a time
 _PATIENCE = 5.0  # seconds between looks for twins
 _TOLD = 0.2  # seconds between reports of progress
@@ -104,9 +104,9 @@ class Batch:
         """
         wish, out = self._wish, self._out
         by_speaker = wish.options.baseline == SPEAKER
-        found = find(wish.source, wish.column, speakers=by_speaker, policy=wish.policy)
-        first = [*islice(found, 1)]
-        while first and isinstance(first[-1], Failed) and (more := next(found, None)) is not None:
+        entries = find(wish.source, wish.column, speakers=by_speaker, policy=wish.policy)
+        first = [*islice(entries, 1)]
+        while first and isinstance(first[-1], Failed) and (more := next(entries, None)) is not None:
             first.append(more)
         if not first:
             raise BatchError(f"{wish.source}: no audio or video files in it")
@@ -119,8 +119,8 @@ class Batch:
         with ExitStack() as stack:
             if out.local:
                 stack.enter_context(only_one(Path(out.path)))
-            place = stack.enter_context(scratch())
-            self._ledger = Ledger(place / "ledger.sqlite")
+            directory = stack.enter_context(scratch())
+            self._ledger = Ledger(directory / "ledger.sqlite")
             stack.callback(self._ledger.close)
             outputs = str(Path(out.path, OUTPUTS)) if wish.outputs_dirs else None
             if outputs is not None and wish.archive:
@@ -134,8 +134,8 @@ class Batch:
                 formats=() if self._of_many else wish.formats,  # they are written when all is known
                 labels=wish.labels,
                 outputs=outputs,
-                ledger=str(place / "ledger.sqlite"),
-                scratch=str(place),
+                ledger=str(directory / "ledger.sqlite"),
+                scratch=str(directory),
                 longest=wish.longest,
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
                 archive=self._archive is not None,
@@ -154,7 +154,7 @@ class Batch:
                 self._sweep(Path(outputs))
             self.status.model, self.status.workers = self._ready.model, engine.workers
             self.status.started = time.monotonic()
-            lister = threading.Thread(target=self._list, args=(chain(first, found),), daemon=True)
+            lister = threading.Thread(target=self._list, args=(chain(first, entries),), daemon=True)
             lister.start()
             stack.callback(lister.join)
             stack.callback(self._ended.set)
@@ -316,20 +316,20 @@ class Batch:
     def _copy(self, *, last: bool = False) -> None:
         """Give recordings whose content is done the rows of that content."""
         for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
-            known: dict[str, list[dict[str, Any]]] = {}
+            rows_by_content: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
                 for row in self._rows.read(shard, sha256=list({sha256 for _, sha256 in twins})):
-                    rows = known.setdefault(row["sha256"], [])
+                    rows = rows_by_content.setdefault(row["sha256"], [])
                     if not rows or rows[0]["path"] == row["path"]:
                         rows.append(row)
             for path, sha256 in twins:
                 if not self._ledger.settle(path):
                     continue
                 if shard is None:
-                    self._store(Failed(path, reason or UNHEARD))
+                    self._store(Failed(path, reason or SAME_AS_FAILED))
                 else:
                     same = {"same": True} if self._of_many else {}
-                    rows = [{**row, "path": path, **same} for row in known[sha256]]
+                    rows = [{**row, "path": path, **same} for row in rows_by_content[sha256]]
                     self.status.same += 1
                     self._store(Done(path, tuple(rows), rows[0]["duration"], 0.0))
 
@@ -339,24 +339,24 @@ class Batch:
 
     def _check(self, model: ModelFacts) -> None:
         """Refuse an output that was made with another model or other options."""
-        place = self._out / FACTS
+        file = self._out / FACTS
         own = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
         facts = json.loads(json.dumps({"model": own, **self._wish.facts()}))
-        if place.kind() != "file":
-            place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
+        if file.kind() != "file":
+            file.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, "map": {}, "sound": True, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, "sound": True, **json.loads(file.read())}
             before["policy"] = Policy.known_facts(before.get("policy", {}))
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
-            raise BatchError(f"{place.address}: not written by a batch: choose another --out") from error
+            raise BatchError(f"{file.address}: not written by a batch: choose another --out") from error
         if before != facts:
             differences = ", ".join(changed(before, facts))
             raise BatchError(
                 f"{self._out.address}: it was made with other settings (it differs in {differences}): "
-                f"choose another --out, or use the settings in {place.address}"
+                f"choose another --out, or use the settings in {file.address}"
             )
 
     def _load(self) -> None:

@@ -164,11 +164,18 @@ class SecondPass:
             raise BatchError(f"{self._first.place.address}: {row['path']}: {error}: remove its shard") from error
         options = self.config.options
         channel = row["channel"] if self.config.split_channels else None
-        wanted = replace(options, channel=channel, embedding=options.embedding or self.archive is not None)
+        pass_options = replace(options, channel=channel, embedding=options.embedding or self.archive is not None)
         ready = self.ready
         shift = self._shift(self._speaker(row["path"]))
         return finish(
-            state, wanted, ready.metadata, ready.functions, ready.classes, ready.model, shift, self.config.policy
+            state,
+            pass_options,
+            ready.metadata,
+            ready.functions,
+            ready.classes,
+            ready.model,
+            shift,
+            self.config.policy,
         )
 
     def _shift(self, speaker: str) -> "Shift":

@@ -173,7 +173,7 @@ def _of_recordings(
             channels=group == CHANNEL,
             sides=sides,
             notes=notes,
-            begin=lambda item: progress.begin(printable(item)),
+            begin=progress.begin,
             end=progress.end,
         )
     for item, reason in failures:

@@ -78,10 +78,10 @@ def _take_out(archive: "Archive", sha256s: Collection[str], choice: str | None) 
     """Take recordings out of baselines, while their embeddings are there; gives whether one still has them."""
     from emovox.archive.vectors import stored_embeddings  # noqa: PLC0415  an extra
 
-    found = holders(sha256s)
-    if not found:
+    baselines = holders(sha256s)
+    if not baselines:
         return False
-    click.echo(f"baselines that were made of them: {', '.join(map(_holder, found))}", err=True)
+    click.echo(f"baselines that were made of them: {', '.join(map(_holder, baselines))}", err=True)
     if choice is None:
         choice = "refit" if click.confirm("Take them out of these baselines?", err=True, default=True) else "keep"
     if choice == "keep":

@@ -241,9 +241,9 @@ _CHANNELS = click.option(
 _SPELLING: dict[str, dict[str, Any]] = {
     "baseline": {
         "metavar": "NAME|PATH|self",
-        "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-        "voice, line or room. self: segments, which it implies, and curve relative to the recording itself, each "
-        "channel by itself.",
+        "help": "Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the "
+        "same voice, line or room. self: segments, which it implies, and curve relative to the recording itself, "
+        "each channel by itself.",
     },
     "consent": {"metavar": "TEXT", "callback": _note},
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},

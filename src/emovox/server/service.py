@@ -172,15 +172,15 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        progress, asked = progress or JobProgress(), options.to_options()
+        progress, run_options = progress or JobProgress(), options.to_options()
         async with (
-            self.decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
+            self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
             cues, lines = ((), 0) if words is None else await words()
             request = Request(
                 decoded,
-                save.options(replace(asked, words=cues) if cues else asked),
+                save.options(replace(run_options, words=cues) if cues else run_options),
                 sink=_progress_sink(progress, save.sink),
                 embedding_sink=save.embedding_sink,
             )

@@ -29,7 +29,7 @@ export const archive = {
   },
   insights: {
     title: 'Insights',
-    sum: 'What was heard',
+    sum: 'What was recognised',
     counts: (count: number, length: string) => `${count} ${count === 1 ? 'recording' : 'recordings'}, ${length}`,
     byEmotion: 'How often each emotion leads',
     byWhole:
@@ -68,7 +68,7 @@ export const archive = {
     figures: { unweighted: 'Mean recall', weighted: 'Right', macro_f1: 'Macro F1' },
     ends: (low: string, high: string) => `95 %: ${low} to ${high}`,
     trainedOn: (model: string, corpora: string) =>
-      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it never heard.`,
+      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it doesn’t know.`,
     recalls: 'Recall of each class',
     coverage: 'Accuracy over coverage',
     coverageText: (text: string) => `How many are right of the surest: ${text}`,

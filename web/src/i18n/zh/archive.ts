@@ -30,7 +30,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   },
   insights: {
     title: '概览',
-    sum: '听到了什么',
+    sum: '识别到了什么',
     counts: (count, length) => `${count} 个录音，共 ${length}`,
     byEmotion: '各种情感得分最高的次数',
     byWhole: '按 result.json 中整段录音（包括静音）的得分统计；标题只看语音部分。',

@@ -70,7 +70,7 @@ export const input: Pick<Words, 'input' | 'options' | 'models' | 'live' | 'queue
       finishing: '正在完成…',
       starting: '正在启动麦克风…',
       curve: '最近 30 秒的分数',
-      ribbon: '目前为止听到的',
+      ribbon: '目前为止识别到的',
       pause: '暂停',
       goOn: '继续',
       paused: '已暂停',
