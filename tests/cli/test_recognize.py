@@ -206,6 +206,15 @@ def test_directories_and_globs(run: Run, examples: list[Path]) -> None:
     assert len(out.splitlines()) == 1
 
 
+def test_where_nothing_can_be_recognised_only_the_reasons_are_printed(run: Run) -> None:
+    Path("notes.txt").write_text("hello")
+    code, out, err = run("recognize", "notes.txt", "https://example.org/a.mp3", "--no-save")
+    assert (code, out) == (1, "")
+    assert "0 recordings" not in err
+    assert "Error: notes.txt: not a recording in any format" in err
+    assert "Error: https://example.org/a.mp3: only files on this machine are read: download it first" in err
+
+
 def test_a_directory_that_cannot_be_read_does_not_stop_the_others(run: Run, examples: list[Path]) -> None:
     Path("calls").mkdir()
     shutil.copy(examples[0], "calls/good.flac")

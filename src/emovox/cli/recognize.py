@@ -119,7 +119,7 @@ def recognize(
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
     if rows_in == "file" and no_save:
         raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
-    listed = bool(options.showing(needs(formats)).segments if formats else options.segments)
+    listed = bool(options.showing(needs(formats)).segments if formats and words is None else options.segments)
     if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
         options = replace(options, segments=None)  # for the summary of what is long
     run_options = options.showing(needs(formats)) if formats else options
@@ -178,7 +178,7 @@ def recognize(
                         failures.append((str(file), str(error)))
                 progress.end()
             report.end()
-        if not quiet:
+        if saved and not quiet:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
             summary = _summary(recognizer.model, seconds, time.monotonic() - started, saved)
             click.echo(summary + relative, err=True)

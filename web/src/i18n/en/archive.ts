@@ -58,7 +58,6 @@ export const archive = {
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
-    commands: 'By command',
     map: 'The map of the recordings',
     mapHint:
       'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
@@ -87,7 +86,6 @@ export const archive = {
     missing: (count: number, name: string) =>
       `Nothing that is stored could be compared with ${count} ${count === 1 ? 'label' : 'labels'}, such as that of ${name}.`,
     leftOut: (labels: string) => `Left out, as no class that competes: ${labels}.`,
-    train: 'Classes of your own, from examples of each.',
   },
   compare: {
     title: 'Comparison',

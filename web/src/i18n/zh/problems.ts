@@ -62,7 +62,7 @@ export const problems: Pick<Words, 'problems'> = {
     'damaged-output': '此结果已损坏，无法读取。',
     gone: '无法连接服务。',
     'upload-breaks': '上传一再中断：文件可能超过服务允许的大小（EMOVOX_MAX_FILE_SIZE），或在选择之后被修改。',
-    'embeddings-only': '所选模型只给出嵌入向量，说话时没有结果可看：请选择其他模型。',
+    'embeddings-only': '所选模型只给出特征向量，说话时没有结果可看：请选择其他模型。',
     'streams-busy': '服务同时接听的麦克风已达上限，请稍后再试。',
   },
 }
