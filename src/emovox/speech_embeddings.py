@@ -121,8 +121,8 @@ def embed_speech(
             begin(source.name)
             try:
                 own = listed_sides(source.columns, recognizer.policy) or sides
-                said = joined_notes(notes, listed_notes(source.columns))
-                embeddings += _of(source, recognizer, cache, channels=channels, sides=own, notes=said)
+                declared = joined_notes(notes, listed_notes(source.columns))
+                embeddings += _of(source, recognizer, cache, channels=channels, sides=own, notes=declared)
             except DecoderError:  # not the recording's fault
                 raise
             except EmovoxError as error:
@@ -149,9 +149,9 @@ def _of(
         kept_side = stored_recording(source.path.parent).side
         yield SpeechEmbedding(source, own, embedding, known, kept_side or side)
         return
-    kept = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
-    known, own, own_side = kept[:3]
-    notes = joined_notes(notes, kept.notes)
+    record = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
+    known, own, own_side = record[:3]
+    notes = joined_notes(notes, record.notes)
     stored = known is not None
     if stored and channels and own is None:
         raise LabelsError(_WHOLE)

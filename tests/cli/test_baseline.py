@@ -168,6 +168,10 @@ def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.Monk
     code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
     assert code == 130
     assert "Replace the baseline calls?" in err
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
+    assert code == 2
+    assert "nobody is there to answer: give --yes" in err
     assert run("baseline", "fit", listed, "--name", "calls", "--model", "lite", "--yes")[0] == 0
 
 

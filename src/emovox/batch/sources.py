@@ -99,8 +99,8 @@ def _item(address: str, speaker: str = "", sides: str | None = None, notes: Note
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
     """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
-    found = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
-    for name in found:
+    names = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
+    for name in names:
         if isinstance(name, directories.Unreadable):
             yield _unreadable(place / name.name, name.error)
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
@@ -180,8 +180,8 @@ def _declared(address: str, speaker: str, row: Mapping[str, str], policy: Policy
     except PolicyError as error:
         return Failed(address.encode(errors="backslashreplace").decode(), str(error))
     has_column = any(map(is_of_sides, row))
-    said = ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None
-    return _item(address, speaker, said, notes if any(map(is_of_notes, row)) else None)
+    text = ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None
+    return _item(address, speaker, text, notes if any(map(is_of_notes, row)) else None)
 
 
 def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool) -> Iterator[Item | Failed]:
@@ -215,10 +215,10 @@ def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool
                 continue
             for batch in table.iter_batches(columns=[paths], row_groups=[group], batch_size=10_000):
                 for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
-                    speaker, said = next(names), next(sides)
+                    speaker, columns = next(names), next(sides)
                     inner = value.get("path") if isinstance(value, dict) else value
                     if inner:
-                        yield _declared(_resolved(place, inner), speaker, said, policy)
+                        yield _declared(_resolved(place, inner), speaker, columns, policy)
                     else:
                         yield Failed(f"{place.address}#{number}", f"no path in the column {paths}")
                     number += 1

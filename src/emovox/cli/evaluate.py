@@ -97,7 +97,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
 @parameters.baseline(
     "NAME|PATH|corpus|speaker",
-    "Measure what is heard relative to this baseline, and beside it what is without. corpus: relative to all "
+    "Measure what is recognised relative to this baseline, and beside it what is without. corpus: relative to all "
     "recordings of the list, without their labels; speaker: to those of each speaker, by its column speaker.",
 )
 @parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
@@ -183,23 +183,23 @@ def evaluate(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    chosen = _readout(recognizer, readout, own_head)
+    own_readout = _readout(recognizer, readout, own_head)
     result: Evaluation | ValueEvaluation
-    if chosen is not None and chosen.gives_values:
+    if own_readout is not None and own_readout.gives_values:
         of_classes = {"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}
         _refuse({**of_classes, "--baseline": baseline}, "classes")
         ratings = read_values(
-            manifest, chosen.labels, paths=path_column, columns=parameters.value_columns(label_column)
+            manifest, own_readout.labels, paths=path_column, columns=parameters.value_columns(label_column)
         )
-        with _Bar(len(ratings), shown=not quiet) as steps:
+        with Progress(len(ratings), shown=not quiet) as progress:
             result = evaluate_values(
                 ratings,
                 recognizer,
-                chosen,
+                own_readout,
                 source=manifest,
                 scale=scale,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 head=own_head,
             )
@@ -207,7 +207,7 @@ def evaluate(
         _refuse({"--range": scale}, "values")
         if layout is None:
             rows = read_labels(manifest, paths=path_column, labels=label_column)
-        with _Bar(len(rows), shown=not quiet) as steps:
+        with Progress(len(rows), shown=not quiet) as progress:
             result = evaluate_classes(
                 rows,
                 recognizer,
@@ -215,9 +215,9 @@ def evaluate(
                 labels_map={**AGREED.get(layout or "", {}), **labels_map},
                 competing=competing,
                 head=own_head,
-                readout=chosen,
+                readout=own_readout,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 baseline=options.baseline,
                 expect=options.expect,
@@ -240,28 +240,6 @@ def _readout(recognizer: Recognizer, name: str | None, head: Head | None) -> Rea
     if head is None:
         return readout_to_evaluate(recognizer.metadata, name)
     return head.readout if head.values else None
-
-
-class _Bar:
-    """The progress over the recordings of a list."""
-
-    def __init__(self, count: int, *, shown: bool) -> None:
-        self._progress = Progress(count, shown=shown)
-        self._started = False
-
-    def __enter__(self) -> "_Bar":
-        self._progress.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.__exit__(None, None, None)
-
-    def begin(self, name: str) -> None:
-        """Show that a recording's turn has come."""
-        if self._started:
-            self._progress.end()
-        self._started = True
-        self._progress.begin(printable(name))
 
 
 def _refuse(options: Mapping[str, object], kind: str) -> None:

@@ -2049,40 +2049,6 @@ export interface components {
             count: number;
         };
         /**
-         * HeadVerdict
-         * @description The verdict of a trained head on a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
-        };
-        /**
          * HeadView
          * @description A trained head: a user's own classes or values, on a model's embeddings.
          */
@@ -2265,7 +2231,7 @@ export interface components {
              * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued, the transient problem that it waits out */
+            /** @description why it failed; while it is queued, the transient problem that it waits out; once it is done, which exports are missing beside its result, and why */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -2645,8 +2611,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
             /**
@@ -2755,12 +2719,6 @@ export interface components {
              * @description what must be declared of a recording
              */
             require: ("side" | "purpose" | "consent")[];
-            /**
-             * Require Side
-             * @deprecated
-             * @description whether a side must be; goes with 0.3
-             */
-            require_side: boolean;
             /**
              * Ethics
              * @description reference of the approval that `research` needs
@@ -3685,8 +3643,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
          * Tags
@@ -5587,7 +5543,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -5595,7 +5551,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
@@ -5661,7 +5617,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -5673,7 +5629,7 @@ export interface operations {
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -5689,7 +5645,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. Where exports could not be made, `X-Emovox-Problem` has the problem, which names them. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5877,7 +5833,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -5885,7 +5841,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description how captions show emotions: `class` (`<c.angry>…</c>`, by default in VTT), `prefix` (`[angry] …`, by default in SRT) or `none` */
                 cues?: "class" | "prefix" | "none";
@@ -7230,7 +7186,7 @@ export interface operations {
     result_v1_jobs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
@@ -7385,7 +7341,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -7393,7 +7349,7 @@ export interface operations {
                 side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
@@ -7458,7 +7414,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -7470,7 +7426,7 @@ export interface operations {
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -8321,7 +8277,7 @@ export interface operations {
     result_v1_outputs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
@@ -11459,7 +11415,7 @@ export interface operations {
                      * @default false
                      */
                     replace?: boolean;
-                    /** @description that hears them; by default the service's own */
+                    /** @description that recognises them; by default the service's own */
                     model?: string;
                     /**
                      * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them

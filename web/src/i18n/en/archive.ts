@@ -35,7 +35,7 @@ export const archive = {
   },
   insights: {
     title: 'Insights',
-    sum: 'What was heard',
+    sum: 'What was recognised',
     counts: (count: number, length: string) => `${count} ${count === 1 ? 'recording' : 'recordings'}, ${length}`,
     byEmotion: 'How often each emotion leads',
     byWhole:
@@ -58,7 +58,6 @@ export const archive = {
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
-    commands: 'By command',
     map: 'The map of the recordings',
     mapHint:
       'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
@@ -75,7 +74,7 @@ export const archive = {
     figures: { unweighted: 'Mean recall', weighted: 'Right', macro_f1: 'Macro F1' },
     ends: (low: string, high: string) => `95 %: ${low} to ${high}`,
     trainedOn: (model: string, corpora: string) =>
-      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it never heard.`,
+      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it doesn’t know.`,
     recalls: 'Recall of each class',
     coverage: 'Accuracy over coverage',
     coverageText: (text: string) => `How many are right of the surest: ${text}`,
@@ -87,7 +86,6 @@ export const archive = {
     missing: (count: number, name: string) =>
       `Nothing that is stored could be compared with ${count} ${count === 1 ? 'label' : 'labels'}, such as that of ${name}.`,
     leftOut: (labels: string) => `Left out, as no class that competes: ${labels}.`,
-    train: 'Classes of your own, from examples of each.',
   },
   compare: {
     title: 'Comparison',

@@ -26,7 +26,7 @@ export const problems = {
     'unreadable-audio':
       'This isn’t a recording that can be read: it may be empty, damaged, protected, or no audio at all. Does it play elsewhere?',
     'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
-    'too-short': 'This recording is too short to hear anything in it.',
+    'too-short': 'This recording is too short for anything to be recognised in it.',
     'invalid-options': 'These options don’t go together.',
     filter: 'This rule can’t be used.',
     'no-such-flag': 'This flag isn’t there any more.',
@@ -68,6 +68,6 @@ export const problems = {
     'upload-breaks':
       'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
     'embeddings-only': 'The chosen model gives embeddings only, nothing to tell while you speak: choose another.',
-    'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
+    'streams-busy': 'The service listens to as many microphones as it may. Try again in a moment.',
   } as Record<string, string>,
 }

@@ -25,7 +25,7 @@ export const problems: Pick<Words, 'problems'> = {
     'unsupported-media-type': '服务不接受这种上传方式。',
     'unreadable-audio': '这不是可以读取的录音：文件可能是空的、已损坏、受保护，或根本不是音频。它能在别处播放吗？',
     'no-audio': '文件中没有声音：可能是图片或无声视频。',
-    'too-short': '录音太短，听不出什么。',
+    'too-short': '录音太短，识别不出什么。',
     'invalid-options': '这些选项不能同时使用。',
     filter: '这条规则用不了。',
     'no-such-flag': '这个标记已经不在了。',
@@ -62,7 +62,7 @@ export const problems: Pick<Words, 'problems'> = {
     'damaged-output': '此结果已损坏，无法读取。',
     gone: '无法连接服务。',
     'upload-breaks': '上传一再中断：文件可能超过服务允许的大小（EMOVOX_MAX_FILE_SIZE），或在选择之后被修改。',
-    'embeddings-only': '所选模型只给出嵌入向量，说话时没有结果可看：请选择其他模型。',
+    'embeddings-only': '所选模型只给出特征向量，说话时没有结果可看：请选择其他模型。',
     'streams-busy': '服务同时接听的麦克风已达上限，请稍后再试。',
   },
 }
