@@ -119,10 +119,11 @@ def test_where_json_has_the_frames(run: Run, examples: list[Path], monkeypatch: 
         return [item["frames"] for item in found]
 
     for form in ("json", "jsonl"):
-        [inline], [named] = items("--format", form), items("--format", form, "--frames", "file")
+        [inline], [named] = items("--format", form, "--frames", "inline"), items("--format", form)
         assert named["count"] == len(inline["scores"]) == len(inline["logits"])
         assert named["file"] == "frames.npz"
-        assert items("--format", form, "--frames", "inline") == items("--format", form, "--no-save") == [inline]
+        assert items("--format", form, "--frames", "file") == [named]
+        assert items("--format", form, "--no-save") == [inline]
         with monkeypatch.context() as patch:
             patch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
             assert items("--format", form) == [named]
@@ -203,6 +204,15 @@ def test_directories_and_globs(run: Run, examples: list[Path]) -> None:
         "recognize", f"{examples[0].parent}/*{examples[0].name[-12:]}", "--format", "jsonl", "--no-save"
     )
     assert len(out.splitlines()) == 1
+
+
+def test_where_nothing_can_be_recognised_only_the_reasons_are_printed(run: Run) -> None:
+    Path("notes.txt").write_text("hello")
+    code, out, err = run("recognize", "notes.txt", "https://example.org/a.mp3", "--no-save")
+    assert (code, out) == (1, "")
+    assert "0 recordings" not in err
+    assert "Error: notes.txt: not a recording in any format" in err
+    assert "Error: https://example.org/a.mp3: only files on this machine are read: download it first" in err
 
 
 def test_a_directory_that_cannot_be_read_does_not_stop_the_others(run: Run, examples: list[Path]) -> None:

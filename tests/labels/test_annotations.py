@@ -94,9 +94,10 @@ def lay(path: Path, text: str, recording_name: str | None = None, encoding: str 
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 def test_the_intervals_of_a_textgrid(tmp_path: Path, encoding: str) -> None:
-    rows = list(read_textgrid(lay(tmp_path / "call.TextGrid", LONG, encoding=encoding)))
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # as Praat writes what isn't ASCII
+    rows = list(read_textgrid(lay(tmp_path / "call.TextGrid", mark + LONG, encoding=encoding)))
     assert rows == [
         {"start": "1.5", "end": "3", "Emotion": "angry", "arousal": "0.9"},
         {"start": "3", "end": "5", "Emotion": 'he said "no" 5'},
@@ -166,7 +167,8 @@ def test_what_was_exported_is_read(tmp_path: Path, form: str, file: str, languag
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("call.TextGrid", "ooBinaryFile", "not a TextGrid in text form"),
+        ("call.TextGrid", "ooBinaryFile\x08TextGrid", "a binary TextGrid: save it in Praat as a text file"),
+        ("call.TextGrid", '"Praat chronological TextGrid text file"\n0 5', "not a TextGrid in text form"),
         ("call.TextGrid", LONG[:-60], "damaged TextGrid, or cut short"),
         ("call.TextGrid", LONG.replace("size = 3\nitem", "size = 9\nitem"), "damaged TextGrid, or cut short"),
         ("call.TextGrid", LONG.replace("xmax = 1.5\n            text = \"\"", 'xmax = -1\n            text = "x"'),

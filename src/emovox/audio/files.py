@@ -23,6 +23,16 @@ def is_remote(name: str) -> bool:
     return bool(separator) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
 
 
+def refuse_address(name: str) -> None:
+    """Nothing is fetched from elsewhere.
+
+    Raises:
+        RecordingNotFoundError: an address such as `https://host/call.mp3`, and no file of that name.
+    """
+    if is_remote(name) and not os.path.lexists(name):
+        raise RecordingNotFoundError("only files on this machine are read: download it first", name)
+
+
 def local_path(name: str) -> str:
     """The path of a `file://` address on this machine; any other name is returned as it is."""
     scheme, separator, rest = name.partition("://")
@@ -52,6 +62,7 @@ def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
     """
     if not argument:
         raise RecordingNotFoundError("the name is empty: is a variable unset?")
+    refuse_address(argument)
     unreadable: list[Path] = []
 
     def note(path: Path, reason: str) -> None:

@@ -79,7 +79,8 @@ class _Commands(click.Group):
 def emovox(debug: bool) -> None:
     """Emovox hears emotion in speech.
 
-    Nothing leaves this machine; only `emovox models pull` goes online, to download, and webhooks that you set.
+    Nothing leaves this machine. Only `emovox models pull` goes online, to download, and what you set up yourself:
+    buckets, webhooks, a transcriber, a Label Studio.
 
     \b
     emovox recognize call.mp3

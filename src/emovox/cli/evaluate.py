@@ -18,6 +18,7 @@ from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
+from emovox.labels.aliases import parse_map
 from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
 from emovox.labels.label_list import read_labels
 from emovox.labels.value_list import read_values
@@ -41,8 +42,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
         if not isinstance(content, dict) or not all(isinstance(word, str | None) for word in content.values()):
             raise click.BadParameter("the file must hold one object of strings", context, parameter)
         return {label: word or "" for label, word in content.items()}
-    pairs = [part.partition("=") for part in value.split(",")]
-    return {label.strip(): word.strip() for label, _, word in pairs}
+    return parse_map(value)
 
 
 @click.command(no_args_is_help=True)

@@ -138,7 +138,7 @@ def train(
     if with_report:
         need_pictures()
     path = heads.head_path(name)
-    if path.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
+    if path.exists() and not yes and not parameters.confirm(f"Replace the head {name}?"):
         raise click.Abort
     recognizer = Recognizer(
         model,

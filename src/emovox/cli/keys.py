@@ -17,7 +17,13 @@ _OUTPUTS = parameters.outputs("The service's outputs.")
 
 @click.group(no_args_is_help=True)
 def keys() -> None:
-    """Create, list and remove the API keys that the service requires on any address but this machine's own."""
+    """Create, list and remove the API keys that the service requires on any address but this machine's own.
+
+    \b
+    emovox keys add ann
+    emovox keys list
+    emovox keys remove ID
+    """  # noqa: D301  click needs the backspace itself
 
 
 @contextmanager

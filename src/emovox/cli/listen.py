@@ -64,8 +64,8 @@ STDIN = "-"
 @parameters.option(
     "baseline",
     help="Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-    "voice, line or room. self: relative to what was said so far, from the eighth segment on; one voice is "
-    "assumed.",
+    "voice, line or room. self: relative to what was said so far, from the eighth segment on; "
+    "one voice is assumed.",
 )
 @parameters.option("expect")
 @parameters.option(

@@ -101,7 +101,12 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
 
     Uses the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent to
     Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid downloads.
-    """
+
+    \b
+    emovox models pull emotion2vec_plus_large
+    emovox models pull emotion2vec_plus_large --hub modelscope
+    emovox models pull hf:OWNER/NAME@REVISION
+    """  # noqa: D301  click needs the backspace itself
     entry = catalog.find(name)
     if entry.file:
         click.echo(f"{name} {'is part of Emovox' if entry.bundled else 'was added'}: nothing to download")
@@ -160,7 +165,7 @@ def remove(name: str, yes: bool) -> None:
         snapshot = catalog.found_snapshot(catalog.find(name))
         where = "is not on disk" if snapshot is None else f"is another program's, in {snapshot}"
         click.echo(f"{name} {where}: nothing to remove")
-    elif catalog.find(name).bundled or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
+    elif catalog.find(name).bundled or yes or parameters.confirm(f"Delete {name}, {amount(size)}?"):
         click.echo(f"{amount(catalog.remove(name))} freed")
 
 

@@ -70,7 +70,7 @@ STDIN = "-"
     "rows_in",
     type=click.Choice(get_args(RowsIn)),
     help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
-    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
+    "file beside result.json.  [default: file; inline with --no-save]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
@@ -119,7 +119,7 @@ def recognize(
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
     if rows_in == "file" and no_save:
         raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
-    listed = bool(options.showing(needs(formats)).segments if formats else options.segments)
+    listed = bool(options.showing(needs(formats)).segments if formats and words is None else options.segments)
     if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
         options = replace(options, segments=None)  # for the summary of what is long
     run_options = options.showing(needs(formats)) if formats else options
@@ -178,7 +178,7 @@ def recognize(
                         failures.append((str(file), str(error)))
                 progress.end()
             report.end()
-        if not quiet:
+        if saved and not quiet:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
             summary = _summary(recognizer.model, seconds, time.monotonic() - started, saved)
             click.echo(summary + relative, err=True)

@@ -45,8 +45,8 @@ def label(emotion: str, language: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: `1 recording`, `1,000 recordings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A number of things: `1 recording`, `1,000 recordings`, `2 stretches`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def relation(baseline: Baseline | str, expect: Mapping[str, float] | None) -> str:
@@ -147,17 +147,24 @@ class Table(Report):
         self._width = min(max([20, *(cell_len(printable(path)) for path in self.paths)]), 48)
         labels = [label for labels in self.layout.labels.values() for label in labels]
         self._label = min(max([13, *(cell_len(printable(label)) for label in labels)]), 24)
-        if self.paths:
-            titles = _TITLES[self.language]
-            cells = [set_cell_size(titles["file"], self._width)]
-            if self.nine or self.layout.classes:
-                title = titles["emotion" if self.nine else "class"]
-                cells += [set_cell_size(title, self._label), titles["confidence"]]
-            elif self.layout.labels:
-                cells.append(titles["value"])
-            click.echo("  ".join(cells).rstrip())
+        self._titled = False
+
+    def _titles(self) -> None:
+        """The columns' titles, above the first row: where everything fails there is none."""
+        if self._titled:
+            return
+        self._titled = True
+        titles = _TITLES[self.language]
+        cells = [set_cell_size(titles["file"], self._width)]
+        if self.nine or self.layout.classes:
+            title = titles["emotion" if self.nine else "class"]
+            cells += [set_cell_size(title, self._label), titles["confidence"]]
+        elif self.layout.labels:
+            cells.append(titles["value"])
+        click.echo("  ".join(cells).rstrip())
 
     def add(self, row: Row) -> None:  # noqa: D102
+        self._titles()
         recognition = row.recognition
         channel = recognition.recording.channel
         name = printable(row.path) + ("" if channel is None else f" [{channel}]")

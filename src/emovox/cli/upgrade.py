@@ -78,7 +78,7 @@ def upgrade(
             _show_plan(plan, facts, filters)
         if dry_run or not work:
             return 0
-        if not yes and not click.confirm("Go on?", err=True):
+        if not yes and not parameters.confirm("Go on?"):
             raise click.Abort
         total = sum(plan.records.values()) + len(plan.heads) + len(plan.baselines)
         with Progress(total, shown=not quiet) as progress:

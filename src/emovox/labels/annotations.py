@@ -43,6 +43,8 @@ def read_textgrid(path: Path) -> Iterator[dict[str, str]]:
         LabelsError: it is none.
     """
     data = _bytes(path)
+    if data.startswith(b"ooBinaryFile"):
+        raise LabelsError(f"{path}: a binary TextGrid: save it in Praat as a text file")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     yield from _rows(path, _textgrid(path, _decoded(path, data, encoding)))
 

@@ -215,8 +215,7 @@ class RecognitionOptions(CommonOptions):
         RowsIn | None,
         Field(
             description="where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or "
-            "in the file frames.npz among the outputs; by default inline, unless they are too many and stored, "
-            "and from 0.3 on in the file"
+            "in the file frames.npz among the outputs, as by default; inline where nothing is stored"
         ),
         WithJsonSchema({**_TEXT, "enum": list(get_args(RowsIn))}),
     ] = None

@@ -12,6 +12,7 @@ It imports no model, and limits its own memory: whatever a file does to FFmpeg, 
 import json
 import math
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -168,6 +169,9 @@ WORK = {"count": count, "write": write, "stream": stream}
 
 def main() -> None:
     """Answer requests until standard input ends; the first argument limits the memory, bytes."""
+    # Whoever stops all processes of a service at once (systemd does) asks the parent, too, and it decides: else a
+    # recording that is being decoded would look like one that breaks decoders.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     out = Output(os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what FFmpeg prints must not look like an answer
     limit_memory(int(sys.argv[1]))

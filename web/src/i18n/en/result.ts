@@ -171,6 +171,7 @@ export const result = {
     empty: 'Those in grey show segments or frames, which this result doesn’t have.',
     files: {
       'result.json': 'the result',
+      'frames.npz': 'The score of every 20 ms (NumPy)',
       'embedding.npy': 'embedding (NumPy)',
       'segment_embeddings.npy': 'embeddings of the segments',
       'processed_audio.wav': 'what the model was given, 16 kHz',
