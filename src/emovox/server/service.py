@@ -175,7 +175,7 @@ class Service:
             self.decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
-            cues, lines = ((), 0) if words is None else await words()
+            cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
                 save.options(replace(asked, words=cues) if cues else asked),
@@ -189,6 +189,18 @@ class Service:
                 await finish(self.commit(save, stored or recognition, claim))
                 progress.done("stored")
             return recognition, save.directory
+
+    async def _words_again(self, options: RecognitionOptions) -> Words:
+        """The lines of stored outputs, if the options name some.
+
+        Raises:
+            Problem: 404, there are none.
+        """
+        if options.words_of is None:
+            return (), 0
+        stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
+        return cues, len(cues)
 
     async def embed(
         self,
