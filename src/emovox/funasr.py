@@ -50,6 +50,7 @@ _HUBS = {"ms": "ms", "modelscope": "ms", "hf": "hf", "huggingface": "hf"}
 _CUDA = {"cuda", "gpu"}
 _NOTHING_TRANSCRIBED = "nothing is transcribed; emovox.Recognizer finds speech (segments=True)"
 _WHY = {
+    "ban_emo_unk": "it is SenseVoiceSmall's; with Emotion2Vec FunASR takes no notice of it either",
     "batch_size": "batches are made where they pay",
     "batch_size_s": "batches are made where they pay",
     "bf16": "fp32 is computed, unless precision says otherwise",
@@ -65,7 +66,9 @@ _WHY = {
     "remote_code": "no code of a model is run",
     "spk_model": _NOTHING_TRANSCRIBED,
     "trust_remote_code": "no code of a model is run",
+    "vad_kwargs": _NOTHING_TRANSCRIBED,
     "vad_model": _NOTHING_TRANSCRIBED,
+    "vad_model_revision": _NOTHING_TRANSCRIBED,
 }
 
 _log = logging.getLogger(__name__)
@@ -222,6 +225,8 @@ class AutoModel:
                 progress_callback(number + 1, len(items))
         return results
 
+    __call__ = generate  # as the first examples of emotion2vec have it: model(input=…)
+
     def _known(self, call: _Call, options: dict[str, Any]) -> _Call:
         """A call with those of the options that mean something; of each other one a warning, once."""
         names = {field.name for field in fields(_Call)}
@@ -261,8 +266,12 @@ def _named(model: str | os.PathLike[str], hub: str) -> str | Path:
         raise OptionsError(f"hub {hub!r}: choose ms or hf")
     if not isinstance(model, str) or os.path.lexists(model):
         return Path(model)
+    own = re.sub(r"^damo/(?=emotion2vec)", "iic/", model)  # what the owner was called until 2024
+    with suppress(NotInstalledError):
+        if own != model and resolve(f"ms:{model}"):
+            return f"ms:{model}"
     for entry in CATALOG:
-        if model in (entry.huggingface, entry.modelscope):
+        if own in (entry.huggingface, entry.modelscope):
             return entry.name
     name = f"{_HUBS[hub]}:{model}" if re.fullmatch(r"[^/:]+/[^/:]+", model) else model
     if not is_name(name):

@@ -213,14 +213,14 @@ def _entries_of(group: str) -> "list[tuple[str, str, EntryPoint]]":
     """Name and version of the package, and the entry point, by name."""
     from importlib.metadata import entry_points  # noqa: PLC0415  takes a while to load, and many ask for nothing
 
-    found = []
+    items = []
     for entry in entry_points(group=group):
         try:
             package, version = str(entry.dist.name), str(entry.dist.version)  # type: ignore[union-attr]
         except Exception:  # its metadata are damaged
             package, version = entry.module, "of no known version"
-        found.append((package, version, entry))
-    return sorted(found, key=lambda item: (item[0].lower(), item[2].name))
+        items.append((package, version, entry))
+    return sorted(items, key=lambda item: (item[0].lower(), item[2].name))
 
 
 def _place(error: BaseException) -> str:

@@ -17,11 +17,11 @@ from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure, read_rows
+from emovox.labels.readers import READERS
 from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
 from emovox.policy import Side, Sides, listed_sides, side_of
 
-LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
 _WHOLE = "what was kept is of all its channels together: give the recording"
 
@@ -73,7 +73,7 @@ def find_sources(argument: str, *, column: str | None = None) -> list[RecordingS
         AudioError: there is no such file, or no recording.
     """
     path = Path(argument)
-    if path.suffix.lower() in LISTS and path.is_file():
+    if path.suffix.lower().removeprefix(".") in READERS and path.is_file():
         return list(_listed(path, column))
     if not path.is_dir():
         return [RecordingSource(file, str(file)) for file in find(argument)]
@@ -192,9 +192,12 @@ def _of(
 
 
 def _listed(path: Path, column: str | None) -> Iterator[RecordingSource]:
-    rows, columns, spans, _ = read_rows(path)
+    rows, columns, spans, _ = read_rows(path, recording=lambda path, _: path.stem)
     if any(spans):
-        raise LabelsError(f"{path}: it is about stretches of a recording: list whole recordings in a table")
+        raise LabelsError(
+            f"{path}: it is about stretches of recordings, and a baseline is made of all speech in each: name the "
+            "recordings, or a list of them"
+        )
     name = lists.column(columns, column, PATHS, str(path))
     for number, row in enumerate(rows, 1):
         if not row.get(name):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emovox.audio.wav import WavWriter
-from support import poison, tiny
+from support import calls, poison, tiny
 from support.depths import too_deep
 
 Run = Callable[..., tuple[int, str, str]]
@@ -220,3 +220,16 @@ def test_figures_with_and_without_a_baseline(run: Run, manifest: Path) -> None:
     assert "choose a baseline, too" in err
     code, _, err = run("evaluate", manifest, "--model", "lite", "--baseline", "none_such")
     assert (code, "no baseline 'none_such'" in err) == (1, True)
+
+
+def test_stretches_are_called_so(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    marks = calls.write_call(tmp_path / "call.wav", examples[:4])
+    path = calls.write_textgrid(tmp_path / "call.TextGrid", marks)
+    code, out, err = run("evaluate", path, "--model", "lite", "--out", "report", "-q")
+    assert code == 0, err
+    assert "4 stretches; lite" in out
+    assert "95 %: 2000 bootstrap draws of single stretches" in out
+    assert json.loads(Path("report/evaluation.json").read_text())["stretches"] == 4
+    report = Path("report/report.html").read_text()
+    assert "4 stretches; lite" in report
+    assert "recordings" not in report

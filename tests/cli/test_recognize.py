@@ -119,10 +119,11 @@ def test_where_json_has_the_frames(run: Run, examples: list[Path], monkeypatch: 
         return [item["frames"] for item in found]
 
     for form in ("json", "jsonl"):
-        [inline], [named] = items("--format", form), items("--format", form, "--frames", "file")
+        [inline], [named] = items("--format", form, "--frames", "inline"), items("--format", form)
         assert named["count"] == len(inline["scores"]) == len(inline["logits"])
         assert named["file"] == "frames.npz"
-        assert items("--format", form, "--frames", "inline") == items("--format", form, "--no-save") == [inline]
+        assert items("--format", form, "--frames", "file") == [named]
+        assert items("--format", form, "--no-save") == [inline]
         with monkeypatch.context() as patch:
             patch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
             assert items("--format", form) == [named]

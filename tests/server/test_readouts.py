@@ -40,7 +40,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(client: Client, sound: Path) -> dict[str, Any]:
     """Of the sound with everything, and the id of its outputs as `id`."""
-    answer = client.post_file(sound, granularity="frame", segments="true", embedding="true")
+    answer = client.post_file(sound, granularity="frame", frames="inline", segments="true", embedding="true")
     assert answer.is_success, answer.text
     return {**answer.json(), "id": answer.headers["location"].rpartition("/")[2]}
 

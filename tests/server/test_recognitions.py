@@ -65,17 +65,17 @@ def test_answers_are_the_librarys_to_the_bit_and_stored(
         assert {item.name for item in place.iterdir()} == {"result.json", "processed_audio.wav"}
 
 
-def test_frames_are_in_the_answer_unless_they_are_to_be_in_a_file(
+def test_frames_are_in_a_file_unless_they_are_to_be_in_the_answer(
     shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = shared.post_file(examples[0], granularity="frame", frames="file")
+    answer = shared.post_file(examples[0], granularity="frame")
     place = shared.outputs / answer.headers["location"].removeprefix("/v1/outputs/")
     assert (place / "result.json").read_bytes() == answer.content
     count = answer.json()["frames"]["count"]
-    assert (
-        len(shared.post_file(examples[0], granularity="frame", frames="inline").json()["frames"]["scores"])
-        == count
-    )
+    for options in ({"frames": "inline"}, {"store": "false"}):
+        rows = shared.post_file(examples[0], granularity="frame", **options).json()["frames"]["scores"]
+        assert len(rows) == count
+    assert shared.post_file(examples[0], granularity="frame", frames="file").json()["frames"]["count"] == count
     assert shared.post_file(examples[0], granularity="frame", frames="file", store="false").status_code == 422
     monkeypatch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
     assert shared.post_file(examples[0], granularity="frame").json()["frames"]["count"] == count
@@ -104,6 +104,7 @@ def test_options_mean_what_they_mean_to_the_library(
     }
     wanted = {name: read[name](value) if name in read else True for name, value in options.items()}
     expected = offline(recognizer, examples[1], **wanted)
+    options = {**options, "frames": "inline"}
     same(shared.post_file(examples[1], **options), expected)
     raw = shared.post(
         "/v1/recognitions", params={**options, "name": examples[1].name}, content=examples[1].read_bytes()
@@ -142,7 +143,7 @@ def test_long_recordings_in_every_format(
         encode(stereo, "b.mp3", "libmp3lame", rate=44_100),
         encode(long, "c.webm", "libopus", rate=48_000, sample_format="flt"),
     ):
-        options = {"granularity": "frame", "segments": "true"}
+        options = {"granularity": "frame", "segments": "true", "frames": "inline"}
         same(shared.post_file(path, **options), offline(recognizer, path, granularity="frame", segments=True))
 
 

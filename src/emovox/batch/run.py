@@ -7,7 +7,6 @@ once. A run that dies leaves complete shards, from which the next one learns wha
 import json
 import os
 import shutil
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.config import BatchConfig, changed
 from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
+from emovox.batch.listing import TOGETHER, Listing
 from emovox.batch.schema import ERRORS, FIRST_PASS, RECOGNITIONS
 from emovox.batch.scratch import scratch
 from emovox.batch.second_pass import SecondPass
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 FACTS = "batch.json"
 OUTPUTS = "outputs"
 SAME_AS_FAILED = "it has the same content as a recording that failed"
-_TOGETHER = 1000  # recordings listed, taken or copied at a time
 _PATIENCE = 5.0  # seconds between looks for twins
 _TOLD = 0.2  # seconds between reports of progress
 
@@ -85,13 +84,8 @@ class Batch:
         self._incomplete: set[str] = set()
         self._archive: Archive | None = None
         self._records: list[ArchiveRecord] = []  # of rows that are in no shard yet
-        self._buffer: deque[Item] = deque()
         self._shares: deque[Share] = deque()
         self._shared: dict[str, Shared] = {}
-        self._unusable: deque[Failed] = deque()
-        self._listed = threading.Event()
-        self._ended = threading.Event()
-        self._trouble: Exception | None = None
         self._told = self._looked = 0.0
 
     def run(self) -> Status:
@@ -149,22 +143,18 @@ class Batch:
             check_values(wish.formats, self._ready.metadata.readouts, wish.options.head)
             self._check(self._ready.model)
             self._load()
-            engine.know(self._ledger.contents(10 * _TOGETHER))
+            engine.know(self._ledger.contents(10 * TOGETHER))
             if outputs is not None:
                 self._sweep(Path(outputs))
             self.status.model, self.status.workers = self._ready.model, engine.workers
             self.status.started = time.monotonic()
-            lister = threading.Thread(target=self._list, args=(chain(first, entries),), daemon=True)
-            lister.start()
-            stack.callback(lister.join)
-            stack.callback(self._ended.set)
+            self._listing = stack.enter_context(Listing(chain(first, entries), self._ledger, self.status))
             try:
                 self._work(engine)
             except (KeyboardInterrupt, ClusterError):  # keep what is done
                 self._flush()
                 raise
-            if self._trouble is not None:
-                raise self._trouble
+            self._listing.check()
             if self._of_many:
                 SecondPass(
                     wish,
@@ -186,8 +176,7 @@ class Batch:
         for answer in engine.run(self._take, self._more):
             if answer is not None:
                 self._note(answer)
-            while self._unusable:
-                self._note(self._unusable.popleft())
+            self._note_unusable()
             self._rows.tick()
             self._errors.tick()
             now = time.monotonic()
@@ -198,54 +187,18 @@ class Batch:
                 self._told, self.status.trouble = now, engine.trouble
                 self._tell(self.status)
         self.status.trouble = ""
-        while self._unusable:
-            self._note(self._unusable.popleft())
+        self._note_unusable()
         self._flush()
         self._copy(last=True)
         self._rows.conclude()
         self._errors.conclude()
         self._tell(self.status)
 
-    def _list(self, found: Iterator[Item | Failed]) -> None:
-        """List the recordings, in a thread of its own."""
-        some: list[Item | Failed] = []
-        try:
-            try:
-                for item in found:
-                    some.append(item)
-                    if len(some) >= _TOGETHER:
-                        self._put_down(some)
-                        some = []
-                    if self._ended.is_set():
-                        return
-            finally:
-                self._put_down(some)
-        except Exception as error:
-            self._trouble = error
-        finally:
-            self.status.listing = False
-            self._listed.set()
-
-    def _put_down(self, some: list[Item | Failed]) -> None:
-        self.status.listed += self._ledger.add(item for item in some if isinstance(item, Item))
-        for item in some:
-            if isinstance(item, Failed) and self._ledger.add([Item(item.path)], queued=False):
-                self.status.listed += 1
-                self._unusable.append(item)
-
     def _take(self) -> Task | None:
-        if self._shares:
-            return self._shares.popleft()
-        if not self._buffer:
-            self._buffer.extend(self._ledger.take(_TOGETHER))
-        return self._buffer.popleft() if self._buffer else None
+        return self._shares.popleft() if self._shares else self._listing.take()
 
     def _more(self) -> bool:
-        if not self._listed.is_set():
-            return True
-        if not self._buffer:
-            self._buffer.extend(self._ledger.take(_TOGETHER))
-        return bool(self._buffer or self._shares)
+        return bool(self._shares) or self._listing.more()
 
     def _note(self, answer: Answer) -> None:
         if isinstance(answer, Same):
@@ -265,9 +218,13 @@ class Batch:
                 self._shares = deque(share for share in self._shares if share.path != answer.path)
             if isinstance(answer, Again):
                 if ended is not None:
-                    self._buffer.appendleft(ended.outlined.item)
+                    self._listing.put_back(ended.outlined.item)
             elif self._ledger.settle(answer.path):
                 self._store(answer)
+
+    def _note_unusable(self) -> None:
+        for failed in self._listing.unusable():
+            self._note(failed)
 
     def _join(self, shared: Shared) -> None:
         try:
@@ -317,7 +274,7 @@ class Batch:
 
     def _copy(self, *, last: bool = False) -> None:
         """Give recordings whose content is done the rows of that content."""
-        for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
+        for shard, reason, twins in self._ledger.twins(TOGETHER, all_of_them=last):
             rows_by_content: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
                 for row in self._rows.read(shard, sha256=list({sha256 for _, sha256 in twins})):
@@ -369,7 +326,7 @@ class Batch:
         counted = [] if self._of_many else ["emotion", "readouts"]
         for name in list(self._rows.names()):
             rows = self._rows.read(name, columns=["path", "sha256", "outputs", *counted])
-            while some := list(islice(rows, _TOGETHER)):
+            while some := list(islice(rows, TOGETHER)):
                 self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
                 if counted:

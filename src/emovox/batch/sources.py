@@ -16,6 +16,7 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError, LabelsError, PolicyError
+from emovox.labels.readers import reader_of
 from emovox.notes import Notes, is_of_notes, listed_notes
 from emovox.policy import LEFT_OPEN, Policy, is_of_sides, listed_sides
 
@@ -47,6 +48,8 @@ def find(
         raise BatchError("the name is empty: is a variable unset?")
     place = Place.of(source)
     kind = place.kind()
+    if kind == "file" and column is None:
+        _refuse_annotations(source)
     if kind == "file" and (column is not None or place.path.lower().endswith(MANIFESTS)):
         return _manifest(place, column, policy or Policy(), speakers=speakers)
     if speakers and kind != "nothing":
@@ -66,6 +69,24 @@ def find(
     if place.local and os.path.islink(source):  # noqa: PTH114
         reason = "a broken link, or one that leads in a circle"
     raise BatchError(f"{source}: {reason}")
+
+
+def _refuse_annotations(source: str) -> None:
+    """Refuse what says something of stretches of recordings.
+
+    Raises:
+        BatchError: it does.
+    """
+    try:
+        ending, reader = reader_of(Path(source))
+    except LabelsError as error:  # of a plug-in
+        raise BatchError(str(error)) from error
+    if reader.intervals:
+        instead = "one of its tables" if ending == "yaml" else "the recordings, or a list of them"
+        raise BatchError(
+            f"{source}: {reader.title}: it is about stretches of recordings, and a batch recognises all of each: "
+            f"name {instead}. emovox evaluate and emovox head train read it"
+        )
 
 
 def _item(address: str, speaker: str = "", sides: str | None = None, notes: Notes | None = None) -> Item | Failed:

@@ -70,7 +70,7 @@ STDIN = "-"
     "rows_in",
     type=click.Choice(get_args(RowsIn)),
     help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
-    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
+    "file beside result.json.  [default: file; inline with --no-save]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
@@ -172,6 +172,7 @@ def recognize(
                     seconds += row.recognition.recording.duration
                     saved.append(row.directory)
                     progress.clear()
+                    _say(texts.oddities(file, row.recognition), quiet)
                     try:
                         report.add(row)
                     except ExportError as error:
@@ -191,9 +192,14 @@ def recognize(
 def _words(path: Path | None, files: list[str | Path], quiet: bool) -> Words:
     """The words of the recordings; those without are named, as they are missing from tables of lines."""
     words = Words(path, files)
-    if words.missing and not quiet:
-        click.echo(printable(words.missing), err=True)
+    _say([words.missing] * bool(words.missing), quiet)
     return words
+
+
+def _say(sentences: Iterable[str], quiet: bool) -> None:
+    """What is odd, on standard error."""
+    for sentence in () if quiet else sentences:
+        click.echo(printable(sentence), err=True)
 
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:

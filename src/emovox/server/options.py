@@ -42,6 +42,7 @@ from emovox.models.repository import PATTERN
 from emovox.policy import LEFT_OPEN, SIDES, parse_sides
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
+from emovox.server.stored_outputs import ID
 
 CHANNELS = 64  # the most that are recognised one by one
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
@@ -207,6 +208,14 @@ class RecognitionOptions(CommonOptions):
         ),
         WithJsonSchema(_list_of((*SIDES, LEFT_OPEN))),
     ] = None
+    words_of: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{ID.pattern}$",
+            description="recognise the lines of text again that these stored outputs have, by their ID: for a "
+            "recording that is recognised again",
+        ),
+    ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
@@ -215,8 +224,7 @@ class RecognitionOptions(CommonOptions):
         RowsIn | None,
         Field(
             description="where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or "
-            "in the file frames.npz among the outputs; by default inline, unless they are too many and stored, "
-            "and from 0.3 on in the file"
+            "in the file frames.npz among the outputs, as by default; inline where nothing is stored"
         ),
         WithJsonSchema({**_TEXT, "enum": list(get_args(RowsIn))}),
     ] = None

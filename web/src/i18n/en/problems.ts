@@ -11,8 +11,7 @@ export const problems = {
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
-    labels:
-      'These labels can’t be used: they are too few, or name nothing that the model knows or that is stored.',
+    labels: 'These labels can’t be used: the details say why.',
     'use-log':
       'The service’s log of use can’t be written, so it recognises nothing and gives no results: whoever runs it must see to the disk.',
     'not-found': 'There is nothing here.',

@@ -1,5 +1,10 @@
 import type { Words } from '../en'
 
+/** So many recordings, stretches of them, or some of both. */
+function labelled(count: number, stretches: number): string {
+  return `${count} ${!stretches ? '条录音' : stretches === count ? '个片段' : '个例子'}`
+}
+
 /** What is stored: the list, insights, comparison. */
 export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   history: {
@@ -59,8 +64,9 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     evaluations: '结果有多准',
     evaluate: '与标签对比…',
     evaluateHint:
-      '一份列表（CSV、TSV 或 JSON lines），含 path 和 label 两列：按名称找到已存储的录音，与标签对比，不重新识别。',
-    recallOf: (recall, count) => `平均召回率 ${recall}，${count} 条录音`,
+      '含 path 和 label 两列的列表（CSV、TSV 或 JSON lines），或 Praat、ELAN、Audacity 写的文件（TextGrid、EAF、文本标签；call.TextGrid 说的就是 call.wav），可以一次选多个。已存储的录音，或其中的一段，与标签对比，不重新识别。',
+    labelColumn: '列或层',
+    recallOf: (recall, count, stretches) => `平均召回率 ${recall}，${labelled(count, stretches)}`,
     figures: { unweighted: '平均召回率', weighted: '正确率', macro_f1: '宏平均 F1' },
     ends: (low, high) => `95 % 区间：${low} 到 ${high}`,
     trainedOn: (model, corpora) =>
@@ -68,11 +74,11 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     recalls: '各类的召回率',
     coverage: '覆盖率与正确率',
     coverageText: (text) => `在最有把握的录音中，正确的比例：${text}`,
-    coverageHint: '如果只判断最有把握的那一部分录音，其中有多少是正确的。',
+    coverageHint: '如果只判断最有把握的那一部分，其中有多少是正确的。',
     confusion: '哪类被认成哪类',
     confusionHint: '每行是一个标签，每列是一种结论；颜色越深，在该行中占比越大。',
-    compared: (count, model) => `${count} 条录音，采用 ${model} 在不用基线时的识别结果。`,
-    missing: (count, name) => `列表中有 ${count} 条没有存储，例如 ${name}。`,
+    compared: (count, stretches, model) => `${labelled(count, stretches)}，采用 ${model} 在不用基线时的识别结果。`,
+    missing: (count, name) => `有 ${count} 个标签没有可对比的存储结果，例如 ${name} 的。`,
     leftOut: (labels) => `未计入（不属于参与比较的类别）：${labels}。`,
   },
   compare: {

@@ -13,7 +13,7 @@ export const problems: Pick<Words, 'problems'> = {
     'foreign-origin': '不能从此地址使用该服务：需要在 EMOVOX_CORS_ORIGINS 中列出。',
     'unknown-host': '服务不认识这个名称：需要在 EMOVOX_ALLOWED_HOSTS 中列出。',
     'no-such-evaluation': '没有这个评估，可能已被删除。',
-    labels: '无法使用这些标签：数量太少，或其中没有模型认识的类别、没有已存储的录音。',
+    labels: '无法使用这些标签，原因见详情。',
     'use-log': '服务的使用日志无法写入，因此不识别录音，也不给出结果：请服务的管理员检查磁盘。',
     'not-found': '这里什么也没有。',
     'no-such-job': '服务已不记得这个任务，请重新识别。',
