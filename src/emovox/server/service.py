@@ -28,7 +28,7 @@ from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.evaluations import Evaluations
-from emovox.server.http.problems import Problem, busy
+from emovox.server.http.problems import Problem, busy, log
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.deliveries import Deliveries
@@ -177,7 +177,7 @@ class Service:
             self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
-            cues, lines = ((), 0) if words is None else await words()
+            cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
                 save.options(replace(run_options, words=cues) if cues else run_options),
@@ -195,6 +195,18 @@ class Service:
                 await finish(self.commit(save, stored or recognition, claim_it))
                 progress.done("stored")
             return recognition, save
+
+    async def _words_again(self, options: RecognitionOptions) -> Words:
+        """The lines of stored outputs, if the options name some.
+
+        Raises:
+            Problem: 404, there are none.
+        """
+        if options.words_of is None:
+            return (), 0
+        stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
+        return cues, len(cues)
 
     async def embed(
         self,
@@ -283,6 +295,8 @@ class Service:
             EmovoxError: as `Save.commit`.
         """
         await asyncio.to_thread(save.commit, recognition, claim=claim)
+        if save.problem is not None and save.directory is not None:
+            log.warning("%s: %s", save.directory.name, save.problem)
         record = await asyncio.to_thread(self.archiving.enqueue, save)
         if record is not None:
             try:
