@@ -155,12 +155,16 @@ class Registry(Mapping[str, T], Generic[T]):
         except (EmovoxError, OSError):
             raise
         except Exception as error:
-            if (plugin := self.plugin(name)) is None:
+            if self.plugin(name) is None:
                 raise
-            package = f"the package {plugin.package} {plugin.version}"
-            raise self._error(
-                f"{what} failed in {package}: {_words(error)} ({_place(error)}). Tell its authors"
-            ) from error
+            raise self.fault(name, what, error) from error
+
+    def fault(self, name: str, what: str, error: BaseException) -> EmovoxError:
+        """The error, of the registry's kind, that says where what has this name went wrong, and whose it is."""
+        if (plugin := self.plugin(name)) is None:
+            return self._error(f"{what} failed: {_words(error)} ({_place(error)})")
+        package = f"the package {plugin.package} {plugin.version}"
+        return self._error(f"{what} failed in {package}: {_words(error)} ({_place(error)}). Tell its authors")
 
     def _found(self) -> "dict[str, EntryPoint]":
         """The entry points that may be used, looked up once."""
@@ -219,7 +223,7 @@ def _entries_of(group: str) -> "list[tuple[str, str, EntryPoint]]":
     return sorted(found, key=lambda item: (item[0].lower(), item[2].name))
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Where it came from, for those who have to find it: the first line on its way that isn't Emovox's own."""
     frames = traceback.extract_tb(error.__traceback__)
     own = str(Path(__file__).parent)
@@ -228,6 +232,9 @@ def _place(error: Exception) -> str:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        # whoever reads this needn't know where things are on this machine
+        return f"{type(error).__name__}: {error.strerror}: {Path(error.filename).name}"
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ").rstrip(".")
 
 

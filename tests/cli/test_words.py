@@ -35,6 +35,8 @@ def test_lines_are_printed_and_saved(run: Run, clip: Path, tmp_path: Path, kind:
     code, out, error = run("recognize", clip, "--words", path, "--export", "srt,csv")
     assert code == 0, error
     [shown] = [row for row in out.splitlines() if TEXT in row]
+    times = [row.split()[0] for row in out.splitlines() if " – " in row]
+    assert times == ["0:00.0"], "the lines, without the segments that the export needs"
     assert shown.split()[:7] == ["0:00.0", "–", "0:05.1", "😢", "sad", *shown.split()[5:7]]
     [directory] = Path("outputs").glob("outputs_*")
     [line] = json.loads((directory / "result.json").read_text(encoding="utf-8"))["lines"]

@@ -26,6 +26,7 @@ class Status:
         done: recordings recognised in this run.
         same: how many of these have the same content as another.
         failed: recordings that failed in this run.
+        incomplete: recordings, of all runs, that were recognised and lack an export.
         seconds: of sound recognised in this run.
         started: on the monotonic clock.
         emotions: recordings by emotion, of all runs.
@@ -46,6 +47,7 @@ class Status:
     done: int = 0
     same: int = 0
     failed: int = 0
+    incomplete: int = 0
     seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
     emotions: Counter[str] = field(default_factory=Counter)

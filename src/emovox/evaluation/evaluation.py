@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emovox.baselines.baseline import SPEAKER, Baseline
 from emovox.emotions import NAMES
 from emovox.errors import LabelsError, OptionsError
-from emovox.evaluation.groups import group_columns, resampled_column, resampling
+from emovox.evaluation.groups import group_columns, noun_of, plural, resampled_column, resampling
 from emovox.evaluation.metrics import Interval, Measures, bootstrap, by_group, measure
 from emovox.evaluation.recognitions import recognitions, relative_recognitions
 from emovox.evaluation.relative import Relative, check_movable, speaker_column
@@ -83,9 +83,24 @@ class Evaluation:
     without: "Evaluation | None" = None
 
     @property
+    def stretches(self) -> int:
+        """How many of its rows are stretches of recordings."""
+        return sum(row.span is not None for row in (*self.rows, *self.failed))
+
+    @property
+    def noun(self) -> str:
+        """What its rows are: `recording`, `stretch`, or `example` where there are both."""
+        return noun_of([*self.rows, *self.failed])
+
+    @property
+    def nouns(self) -> str:
+        """The same of several."""
+        return plural(self.noun)
+
+    @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
-        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())))
+        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())), self.nouns)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -100,6 +115,7 @@ class Evaluation:
             "names": list(self.names),
             "competing": list(self.classes),
             **self.measures.to_dict(),
+            "stretches": self.stretches,
             "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
             "left_out": dict(self.left_out),
             "intervals": self._ends(),

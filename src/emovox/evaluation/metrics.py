@@ -138,7 +138,6 @@ class Measures:
             ],
             "confusion": self.confusion.tolist(),
             "not_recognised": self.failed.tolist(),
-            "unheard": self.failed.tolist(),  # its name until 0.2, which goes with 0.3
         }
 
 

@@ -96,8 +96,8 @@ def read_emotions(directory: Path, classes: tuple[str, ...], catalog: Mapping[st
     Raises:
         ModelError: the user's file speaks of none of them, or can't be read.
     """
-    known = {label: name for label, name in catalog.items() if label in classes}
-    return {**same_names(classes), **known, **_read_mapping(directory / LABELS_FILE, classes)}
+    named = {label: name for label, name in catalog.items() if label in classes}
+    return {**same_names(classes), **named, **_read_mapping(directory / LABELS_FILE, classes)}
 
 
 def read_labels(id2label: object) -> tuple[str, ...]:

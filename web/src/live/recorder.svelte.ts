@@ -182,7 +182,7 @@ class Recorder {
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live?events=2`)
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live`)
     this.#socket = socket
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve()

@@ -125,10 +125,10 @@ class ModelConfig(BaseModel):
         if isinstance(settings, dict):
             kind = settings.get("model_type")
             strange = {name for other, names in _OWN.items() if other != kind for name in names}
-            known = {key: settings[key] for key in settings.keys() - strange}
+            rest = {key: settings[key] for key in settings.keys() - strange}
             if kind == DATA2VEC:
-                return {"num_conv_pos_embeddings": 5, **known, "feat_extract_norm": "layer", **_PLAIN}
-            return known | _PLAIN if kind == CONFORMER else known
+                return {"num_conv_pos_embeddings": 5, **rest, "feat_extract_norm": "layer", **_PLAIN}
+            return rest | _PLAIN if kind == CONFORMER else rest
         return settings
 
     @model_validator(mode="after")
@@ -265,14 +265,14 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
 
 def _architecture(settings: Mapping[str, Any]) -> str:
     """Which of the classes that are computed it is of, without what its name begins with."""
-    prefix, given = PREFIXES[settings["model_type"]], settings.get("architectures")
-    name = given[0] if isinstance(given, list) and len(given) == 1 else given
+    prefix, classes = PREFIXES[settings["model_type"]], settings.get("architectures")
+    name = classes[0] if isinstance(classes, list) and len(classes) == 1 else classes
     if name == _ALSO_SPEECH:
         return SPEECH
     for ending in (HEADLESS, SEQUENCE, SPEECH, CTC):
         if name == prefix + ending and (ending != CTC or settings.get("id2label") is not None):
             return ending
-    names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
+    names = " ".join((", ".join(map(str, classes)) if isinstance(classes, list) else str(classes)).split())
     raise ModelError(
         f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
         f"{prefix}{SPEECH} can, with their heads (and {prefix}{CTC}, if id2label names emotions), and "

@@ -150,14 +150,14 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
 
 
 def _is_headless(settings: Mapping[str, Any]) -> bool:
-    given = settings.get("architectures")
-    if given not in ([CLASSIFIER], [HEADLESS]):
-        names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
+    classes = settings.get("architectures")
+    if classes not in ([CLASSIFIER], [HEADLESS]):
+        names = " ".join((", ".join(map(str, classes)) if isinstance(classes, list) else str(classes)).split())
         raise ModelError(
             f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {CLASSIFIER} can, and "
             f"of {HEADLESS} the encoder: name it there to have embeddings alone"
         )
-    return bool(given == [HEADLESS])
+    return bool(classes == [HEADLESS])
 
 
 def _check_preprocessor(directory: Path, config: WhisperConfig) -> None:
