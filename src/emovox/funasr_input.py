@@ -6,6 +6,7 @@ import re
 import secrets
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.audio.recording import Source
-from emovox.audio.structure.frames import are_frames
+from emovox.audio.structure import chunks
+from emovox.audio.structure.frames import FOLLOWING, are_frames
 from emovox.audio.waveform import OVERDRIVEN
 from emovox.errors import LabelsError, RecordingNotFoundError, UnreadableAudioError
 
 LISTS = (".scp", ".txt", ".text", ".json", ".jsonl")
 """How the names of files end that list recordings."""
 _PCM = 32_768  # full scale of 16 bits
-_CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"ID3", b"OggS", b"fLaC", b"FORM", b"\x1a\x45\xdf\xa3")
+_SIGNATURES = (
+    *(b"RIFF", b"RIFX", b"RF64", b"BW64", chunks.W64_RIFF, b"FORM", b".snd", b"caff"),  # WAV, AIFF, AU, CAF
+    *(
+        b"ID3",
+        b"OggS",
+        b"fLaC",
+        b"#!AMR",
+        b"Creative Voice File",
+        b"wvpk",
+        b"TTA1",
+        b"MAC ",
+        b"MPCK",
+        b"MP+",
+        b"DSD ",
+    ),
+    *(b"\x1a\x45\xdf\xa3", chunks.ASF_HEADER, b"FLV", b".RMF", b"\0\0\1\xba"),  # Matroska, WMA, RealMedia, VOB
+)
+_PACKETS = ((0, 188), (4, 192))  # where those of an MPEG transport stream begin, and how long they are
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LETTERS = string.ascii_letters + string.digits
 
@@ -76,8 +95,9 @@ def _item(value: Any, rate: float, key: str | None) -> Item:
         data = bytes(value)
         return Item(key, key, data if _is_file(data) else (_samples(data, key), rate))
     if hasattr(value, "read"):
-        if hasattr(value, "seek"):
-            value.seek(0)  # as FunASR does, so that it can be given again
+        with suppress(OSError):  # a pipe has no beginning to go to
+            if hasattr(value, "seek"):
+                value.seek(0)  # as FunASR does, so that it can be given again
         return Item(key, key, value)
     if hasattr(value, "__array__"):
         return Item(key, key, (_scaled(np.asarray(value)), rate))
@@ -123,7 +143,13 @@ def _of_json(text: str, place: str) -> tuple[str | None, str]:
 
 def _is_file(data: bytes) -> bool:
     """Whether bytes are those of a sound file; others are samples of 16 bits, as FunASR takes them."""
-    return data.startswith(_CONTAINERS) or data[4:8] == b"ftyp" or are_frames(data)
+    packets = (data[first : first + size * FOLLOWING : size] for first, size in _PACKETS)
+    return (
+        data.startswith(_SIGNATURES)
+        or data[4:8] in chunks.BOXES
+        or any(heads == b"\x47" * FOLLOWING for heads in packets)
+        or are_frames(data)
+    )
 
 
 def _samples(data: bytes, key: str) -> NDArray[np.int16]:

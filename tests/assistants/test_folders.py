@@ -87,3 +87,25 @@ def test_names_that_would_be_something_else_are_refused(root: Path, name: str) -
 def test_a_folder_must_be_there(root: Path) -> None:
     with pytest.raises(OptionsError, match="no directory"):
         Folders({"interviews": root / "a.wav"})
+
+
+def test_a_name_that_is_no_utf_8_is_shown_and_found(root: Path) -> None:
+    (root / os.fsdecode(b"l\xe9.wav")).touch()
+    folders = Folders({"interviews": root})
+    [name] = [name for name in folders.recordings() if "/l" in name]
+    assert name.encode("utf-8") == rb"interviews/l\xe9.wav"
+    assert os.fsencode(folders.path(name).name) == b"l\xe9.wav"
+    assert folders.name(folders.path(name)) == name
+    with pytest.raises(RecordingNotFoundError):
+        folders.path("interviews/l\udce8.wav")
+
+
+def test_accents_are_found_however_they_are_written(root: Path, tmp_path: Path) -> None:
+    (root / "june" / "rene\u0301.wav").touch()
+    (root / "out\u0308.wav").symlink_to(tmp_path / "secret.wav")
+    folders = Folders({"interviews": root})
+    assert folders.path("interviews/june/ren\u00e9.wav") == folders.path("interviews/june/rene\u0301.wav")
+    with pytest.raises(RecordingNotFoundError):
+        folders.path("interviews/ou\u1e97.wav")
+    with pytest.raises(RecordingNotFoundError, match="no such file"):
+        folders.path("interviews/ren\u00e9.wav")

@@ -65,6 +65,30 @@ def test_it_ends_when_the_assistant_does() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_an_interrupt_ends_it_though_the_stream_is_open(tmp_path: Path) -> None:
+    hello = (
+        b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", '
+        b'"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}\n'
+    )
+    with subprocess.Popen(
+        [sys.executable, *EMOVOX],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(hello)
+            process.stdin.flush()
+            assert b"instructions" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+
+
 @contextmanager
 def serving(place: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A process that listens, and its address."""

@@ -205,7 +205,7 @@ def test_live_over_wss(site: Site, speech: NDArray[np.float32]) -> None:
     with (
         socket.create_connection(("127.0.0.1", site.port)) as connection,
         connect(
-            f"wss://{NAME}:{site.port}/v1/live?events=2",
+            f"wss://{NAME}:{site.port}/v1/live",
             sock=connection,
             ssl=site.tls,
             origin=None,

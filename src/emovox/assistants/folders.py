@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,7 +57,12 @@ class Folders:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise RecordingNotFoundError("that is no file: list_recordings shows what is there", name)
         except (OSError, ValueError):  # a name with a null character
-            raise RecordingNotFoundError("no such file: list_recordings shows what is there", name) from None
+            alike = [
+                path for path in self._paths(folder) if _alike(_shown(path.relative_to(root))) == _alike(rest)
+            ]
+            if len(alike) != 1:
+                raise RecordingNotFoundError("no such file: list_recordings shows what is there", name) from None
+            path = Path(os.path.realpath(alike[0]))
         return path
 
     def name(self, path: str | Path | None) -> str | None:
@@ -66,7 +72,7 @@ class Folders:
         real = Path(os.path.realpath(path))
         for name, root in self._roots.items():
             if real.is_relative_to(root) and real != root:
-                return f"{name}/{real.relative_to(root).as_posix()}"
+                return f"{name}/{_shown(real.relative_to(root))}"
         return None
 
     def recordings(self, folder: str | None = None) -> list[str]:
@@ -77,19 +83,33 @@ class Folders:
         """
         if folder is not None and folder not in self._roots:
             raise RecordingNotFoundError(f"no such folder; granted: {', '.join(self._roots) or 'none'}", folder)
-        names = []
-        for name in self._roots if folder is None else [folder]:
-            root = self._roots[name]
-            try:
-                paths = find(str(root), failed=lambda *_: None)
-            except RecordingNotFoundError:  # it is empty
-                continue
-            inside = (path for path in paths if Path(os.path.realpath(path)).is_relative_to(root))
-            names += [f"{name}/{path.relative_to(root).as_posix()}" for path in inside]
-        return names
+        return [
+            f"{name}/{_shown(path.relative_to(self._roots[name]))}"
+            for name in (self._roots if folder is None else [folder])
+            for path in self._paths(name)
+        ]
+
+    def _paths(self, folder: str) -> list[Path]:
+        """The recordings in a folder; links that lead out are left out, and pipes."""
+        root = self._roots[folder]
+        try:
+            paths = find(str(root), failed=lambda *_: None)
+        except RecordingNotFoundError:  # it is empty
+            return []
+        return [path for path in paths if path.is_file() and Path(os.path.realpath(path)).is_relative_to(root)]
 
     def without_paths(self, text: str) -> str:
         """A message in which folders have their names instead of their paths."""
         for name, root in sorted(self._roots.items(), key=lambda item: -len(str(item[1]))):
             text = text.replace(str(root), name)
         return text
+
+
+def _shown(path: Path) -> str:
+    """A name as text that any program can pass on: names on disk may be no UTF-8."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _alike(name: str) -> str:
+    """What names have in common that look the same: a model writes é in one character, a disk may have two."""
+    return unicodedata.normalize("NFC", name)
