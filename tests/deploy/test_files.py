@@ -30,8 +30,8 @@ def test_the_container_is_nobodys_in_particular(name: str) -> None:
     assert len(stages) == 3, "two stages"
     last = stages[-1]
     assert (user := re.search(r"^USER (\d+):\1$", last, re.MULTILINE))
-    assert f"groupadd --system --gid {user[1]} " in last
-    assert f"useradd --system --uid {user[1]} --gid {user[1]} " in last
+    assert f"groupadd --gid {user[1]} " in last
+    assert f"useradd --uid {user[1]} --gid {user[1]} " in last
     assert "/readyz" in last.partition("HEALTHCHECK")[2]
     own = set(re.findall(r"EMOVOX_\w+=(\S+)", last)) - {"0.0.0.0"}  # noqa: S104
     assert own
@@ -53,6 +53,7 @@ def test_compose_keeps_the_database_inside() -> None:
     assert service["cap_drop"] == ["ALL"]
     assert "EMOVOX_NO_KEYS" not in service["environment"]
     assert service["env_file"] == [".env"], "what is set there counts"
+    assert service["environment"].keys() == {"EMOVOX_DATABASE"}, "else it would override what is set there"
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     assert "ports" not in database
     assert [content["networks"][name]["internal"] for name in database["networks"]] == [True]

@@ -111,6 +111,19 @@ def test_what_is_stored_has_the_lines(beside: Client, clip: Path) -> None:
     assert "location" not in answer.headers
 
 
+def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
+    gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
+    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
+    assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
+
+
+def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
+    fake.answering = lambda _: (200, {"Content-Type": "text/html; charset=utf-8"}, [b"<b>Das</b>"])
+    answer = beside.post_file(clip, ROUTE, response_format="text")
+    assert (answer.headers["content-type"], answer.text) == ("text/plain; charset=utf-8", "<b>Das</b>")
+
+
 def test_an_export_that_fails_costs_itself_alone(
     beside: Client, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,19 +141,6 @@ def test_an_export_that_fails_costs_itself_alone(
     assert (events[-1]["kind"], events[-1]["detail"]) == ("export", told)
     place = beside.outputs / events[-2]["location"].rpartition("/")[2]
     assert (place / "segments.csv").exists()
-
-
-def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
-    gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
-    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
-    assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
-    assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
-
-
-def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
-    fake.answering = lambda _: (200, {"Content-Type": "text/html; charset=utf-8"}, [b"<b>Das</b>"])
-    answer = beside.post_file(clip, ROUTE, response_format="text")
-    assert (answer.headers["content-type"], answer.text) == ("text/plain; charset=utf-8", "<b>Das</b>")
 
 
 def test_json_has_the_emotion_of_all_of_it_and_text_stays_text(ask: Any) -> None:
