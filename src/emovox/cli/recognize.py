@@ -122,8 +122,8 @@ def recognize(
     listed = bool(options.showing(needs(formats)).segments if formats and words is None else options.segments)
     if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
         options = replace(options, segments=None)  # for the summary of what is long
-    run_options = options.showing(needs(formats)) if formats else options
-    run_options = replace(run_options, embedding=options.embedding and not no_save)  # it isn't printed
+    shown = options.showing(needs(formats)) if formats else options
+    run_options = replace(shown, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
         library.need_library()
     started = time.monotonic()

@@ -28,7 +28,7 @@ from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.evaluations import Evaluations
-from emovox.server.http.problems import Problem, busy, invalid
+from emovox.server.http.problems import Problem, busy, invalid, log
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.deliveries import Deliveries
@@ -299,6 +299,8 @@ class Service:
             EmovoxError: as `Save.commit`.
         """
         await asyncio.to_thread(save.commit, recognition, claim=claim)
+        if save.problem is not None and save.directory is not None:
+            log.warning("%s: %s", save.directory.name, save.problem)
         record = await asyncio.to_thread(self.archiving.enqueue, save)
         if record is not None:
             try:

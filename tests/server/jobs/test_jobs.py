@@ -175,7 +175,7 @@ def test_a_job_from_its_beginning_to_its_end(shared: Client, examples: list[Path
 
 
 def test_an_export_that_fails_is_the_problem_of_a_job_that_is_done(
-    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_format(monkeypatch, "srt", ExportError("no pen"))
     job = as_job(shared, examples[0], export="srt,csv")
@@ -183,6 +183,7 @@ def test_an_export_that_fails_is_the_problem_of_a_job_that_is_done(
     assert (done["state"], done["problem"]["type"]) == ("done", "urn:emovox:export")
     assert done["problem"]["detail"] == "recognised, but not exported as srt: no pen"
     assert (shared.outputs / done["output"] / "segments.csv").exists()
+    assert f"{done['output']}: {done['problem']['detail']}" in caplog.messages
     assert Recognition.from_json(shared.get(f"/v1/jobs/{job['id']}/result").content).emotion == "angry"
     with shared.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
         text = "".join(answer.iter_text())

@@ -74,6 +74,7 @@ export const result = {
     twice: (count: number) =>
       `${count} of those chosen ${count === 1 ? 'is' : 'are'} the same again: each recording counts once.`,
     leftOut: (count: number) => `${count} ${count === 1 ? 'was' : 'were'} left out:`,
+    apart: (count: number) => `(${count}: each side of a call counts)`,
     few: 'Of fewer than twelve, what they happen to say counts much: it moves scores only part of the way.',
     of: (count: number) => `${count} ${count === 1 ? 'recording' : 'recordings'}`,
     unusable: 'its model isn’t installed, or has changed since',

@@ -74,6 +74,7 @@ export const result: Pick<
     made: (name, count) => `「${name}」已由 ${count} 条录音建立。识别时在「相对于」中选择它即可。`,
     twice: (count) => `有 ${count} 条与其他录音相同：每条录音只计一次。`,
     leftOut: (count) => `有 ${count} 条未采用：`,
+    apart: (count) => `（通话双方各算一条，共 ${count} 条）`,
     few: '不足十二条录音时，结果受其内容影响较大，因此得分只移动一部分。',
     of: (count) => `${count} 条录音`,
     unusable: '所属的模型未安装，或已经更换版本',
