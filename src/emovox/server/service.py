@@ -28,7 +28,7 @@ from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.evaluations import Evaluations
-from emovox.server.http.problems import Problem, busy, log
+from emovox.server.http.problems import Problem, busy, invalid, log
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.deliveries import Deliveries
@@ -200,11 +200,15 @@ class Service:
         """The lines of stored outputs, if the options name some.
 
         Raises:
-            Problem: 404, there are none.
+            Problem: 422, there are no such outputs.
         """
         if options.words_of is None:
             return (), 0
-        stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        try:
+            stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        except Problem as error:
+            reason = "there are no such outputs" if error.status == 404 else error.detail
+            raise invalid([{"field": "words_of", "reason": reason}]) from error
         cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
         return cues, len(cues)
 
