@@ -17,7 +17,7 @@ from emovox.inference.live import EmotionChanged, Event, LiveUpdate
 from emovox.inference.recognizer import Recognizer
 from emovox.models.runtime.engine import Engine
 from emovox.settings import settings
-from emovox.turns import Turns
+from emovox.turns import MOST, Turns
 from support.baselines import baseline
 from support.waiting import until
 
@@ -216,6 +216,114 @@ def test_closing_tells_what_has_ended_before(recognizer: Recognizer, speech: Wav
     turn = turns.end()
     turns.close()
     assert turn.result(60) is not None
+
+
+def test_a_turn_that_was_heard_late_is_one(
+    recognizer: Recognizer, speech: Waveform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its sound waits while the model loads, and the pause that ended it, too."""
+    going, live = threading.Event(), Recognizer.live
+
+    def slow(own: Recognizer, **arguments: Any) -> Any:
+        assert going.wait(60)
+        return live(own, **arguments)
+
+    monkeypatch.setattr(Recognizer, "live", slow)
+    turns = Turns(recognizer)
+    turns.begin()
+    turns.push(np.concatenate([speech, silence(0.6)]), SECOND)
+    future = turns.end()
+    going.set()
+    turn = future.result(60)
+    assert turn is not None
+    assert turn.emotion == "angry"
+    turns.close()
+
+
+def test_after_closing_there_are_no_turns(recognizer: Recognizer) -> None:
+    turns = Turns(recognizer)
+    turns.close()
+    turns._thread.join(60)
+    with pytest.raises(EmovoxError, match="closed"):
+        turns.end().result(60)
+    turns = Turns(recognizer)
+    turns.close()
+    with pytest.raises(EmovoxError, match="closed"):
+        turns.end().result(60)
+
+
+def test_a_stream_that_failed_is_closed(recognizer: Recognizer, speech: Waveform) -> None:
+    closed = threading.Event()
+
+    class Broken:
+        baseline, warnings = None, ()
+
+        def push(self, samples: Waveform, *, catch_up: bool = False) -> list[Event]:
+            raise ModelError("out of order")
+
+        def close(self) -> None:
+            closed.set()
+            raise ModelError("still")
+
+    turns = Turns(recognizer)
+    turns.ready.result(60)
+    turns._stream = Broken()  # type: ignore[assignment]
+    turns.begin()
+    turns.push(speech, SECOND)
+    with pytest.raises(ModelError, match="out of order"):
+        turns.end().result(60)
+    assert closed.is_set()
+    turns.begin()
+    turns.push(speech, SECOND)
+    assert turns.end().result(60) is not None
+    turns.close()
+
+
+def test_what_comes_late_belongs_to_no_later_turn(recognizer: Recognizer) -> None:
+    class Late:
+        """A service that gives the events of a turn when the next has begun."""
+
+        baseline, warnings = None, ()
+
+        def __init__(self) -> None:
+            self.waiting: list[Event] = []
+
+        def push(self, samples: Waveform, *, catch_up: bool = False) -> list[Event]:
+            events, self.waiting = self.waiting, []
+            return events
+
+        def settle(self) -> list[Event]:
+            return []
+
+        def close(self) -> None:
+            pass
+
+    stream = Late()
+    turns = Turns(recognizer)
+    turns.ready.result(60)
+    turns._stream = stream  # type: ignore[assignment]
+    turns.begin()
+    turns.push(silence(5), SECOND)
+    assert turns.end().result(60) is None
+    stream.waiting = [LiveUpdate(time=2, speech=True)]
+    turns.begin()
+    turns.push(silence(0.25), SECOND)
+    assert turns.end().result(60) is None
+    turns.close()
+
+
+def test_hours_without_an_end_take_no_memory(recognizer: Recognizer) -> None:
+    """A voice activity detection that takes music for speech never says that a turn ends."""
+    turns = Turns(recognizer)
+    turns.ready.result(60)
+    turns.begin()
+    for number in range(3 * 3600 * 4):
+        turns._take([LiveUpdate(time=0.25 + number / 4, speech=True)])
+    turn = turns.end().result(60)
+    assert turn is not None
+    assert turn.speech == MOST
+    assert turn.end == 3 * 3600
+    turns.close()
 
 
 def test_a_program_may_end_while_the_model_runs(tmp_path: Path, speech: Waveform) -> None:

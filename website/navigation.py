@@ -14,11 +14,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     )),
     ("Tasks", "任务", (
         ("Over time", "随时间变化", "time.md"),
-        ("The summary", "摘要", "summary.md"),
+        ("The summary", "小结", "summary.md"),
         ("Words", "文字", "transcription.md"),
         ("Exports", "导出", "exports.md"),
         ("Live", "实时", "live.md"),
-        ("Batches", "批量", "batches.md"),
+        ("Batches", "批处理", "batches.md"),
         ("From tables to plots", "从表格到图", "tables.md"),
         ("The library", "资料库", "library.md"),
         ("Baselines", "基线", "baselines.md"),

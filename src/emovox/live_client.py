@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
@@ -65,6 +66,7 @@ class LiveClient:
             self._socket = self._open.enter_context(connection)
             self._socket.send(json.dumps(start))
         except self._failures as error:
+            self._open.close()
             self._fail(error)
         self._sent = 0  # samples
         self._time = 0.0  # of the latest event
@@ -92,7 +94,7 @@ class LiveClient:
         return list(self._receive(until=0.0))
 
     def settle(self) -> list[Event]:
-        """Wait for the events of all sound so far, a second at most. Raises as `push`."""
+        """Wait for the events of all sound so far, a second at most, however many come. Raises as `push`."""
         return self._receive(until=self._sent // STEP * STEP / SAMPLE_RATE)
 
     def close(self) -> None:
@@ -101,9 +103,11 @@ class LiveClient:
 
     def _receive(self, until: float) -> list[Event]:
         events: list[Event] = []
+        latest = time.monotonic() + PATIENCE
         while True:
+            patience = max(0.0, latest - time.monotonic()) if self._time < until else 0
             try:
-                message = json.loads(self._socket.recv(timeout=PATIENCE if self._time < until else 0))
+                message = json.loads(self._socket.recv(timeout=patience))
             except TimeoutError:
                 return events
             except self._failures as error:

@@ -135,7 +135,7 @@ class Save:
 
     @property
     def live_sink(self) -> Sink | None:
-        """The `sink` to hear live with: until it is recognised as a whole, the sound must be somewhere."""
+        """The `sink` of a live stream: until it is recognised as a whole, the sound must be somewhere."""
         return None if self._draft is None else self._draft.write
 
     @property
@@ -146,7 +146,7 @@ class Save:
         return None if self._saving.archive is None else _drop
 
     def finish_audio(self) -> Path:
-        """Complete the sound that the sink was given, and give its path: what was heard live is recognised there.
+        """Complete the sound that the sink was given, and give its path: a live stream is recognised from it.
 
         Raises:
             OutputsError: the disk is full, or the place can't be written to.

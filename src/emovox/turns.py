@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +36,8 @@ LEAD = 1.0
 """Seconds before a turn is said to begin that belong to it: who says so has waited to be sure."""
 PATIENCE = 10.0  # seconds that the program's end may wait
 LATE = 0.5  # seconds of sound that wait, from which only the latest is judged
+MOST = 600.0  # seconds of a turn; of a longer one the latest count
+_CLOSED = "it is closed: no turn is recognised any more"
 
 
 class Stream(Protocol):
@@ -105,11 +108,14 @@ class Turns:
 
             self._open = lambda: LiveClient(url, key=key, model=model, notice=notice, **arguments)
         self._on_event = on_event
-        self._updates: deque[LiveUpdate] = deque()
+        self._updates: deque[LiveUpdate] = deque(maxlen=round(MOST / SECONDS))
         self._speaking = False
+        self._heard = 0  # samples of the stream, at 16 kHz
+        self._since = 0.0  # seconds of the stream, from which on updates belong to the turn
         self._resampler = Resampler(SAMPLE_RATE)
         self._stream: Stream | None = None
         self._error: EmovoxError | None = None
+        self._closed, self._lock = False, threading.Lock()
         self._orders: queue.SimpleQueue[Callable[[], bool] | _Sound] = queue.SimpleQueue()
         self.ready: Future[None] = Future()
         """Done when the model, or the service, is there; or what went wrong."""
@@ -119,11 +125,11 @@ class Turns:
 
     def push(self, samples: NDArray[Any], sample_rate: int) -> None:
         """Take the next sound, of any rate: (n,) or (n, channels), which are averaged."""
-        self._orders.put((samples, sample_rate))
+        self._order((samples, sample_rate))
 
     def begin(self) -> None:
         """Somebody begins to speak: what is older than a second belongs to no turn."""
-        self._orders.put(self._begin)
+        self._order(self._begin)
 
     def end(self) -> "Future[Turn | None]":
         """A turn has ended: what it was, once all sound so far is recognised. None: nobody spoke.
@@ -131,12 +137,22 @@ class Turns:
         Its exception is an EmovoxError where recognition failed; the next `begin` tries again.
         """
         future: Future[Turn | None] = Future()
-        self._orders.put(lambda: self._end(future))
+        if not self._order(lambda: self._end(future)):
+            future.set_exception(EmovoxError(_CLOSED))
         return future
 
     def close(self) -> None:
         """Stop. Turns that have ended are still told; sound comes to nothing from now on."""
-        self._orders.put(lambda: False)
+        self._order(lambda: False, last=True)
+
+    def _order(self, order: "Callable[[], bool] | _Sound", *, last: bool = False) -> bool:
+        """Have something done by the thread; False: it does nothing any more."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._orders.put(order)
+            self._closed = last
+            return True
 
     def _leave(self) -> None:
         """When the program ends: a thread must not be in the model then, which would abort the program."""
@@ -167,8 +183,7 @@ class Turns:
             if sound:
                 self._guarded(partial(self._hear, sound))
             going = isinstance(order, tuple) or order()
-        if self._stream is not None:
-            self._stream.close()
+        self._drop(EmovoxError(_CLOSED))
 
     def _guarded(self, work: Callable[[Stream], None]) -> None:
         """Work with the stream; after an error there is none, until somebody speaks again."""
@@ -177,12 +192,19 @@ class Turns:
         try:
             work(self._stream)
         except Exception as error:
-            self._error = _explained(error)
-            self._stream = None
-            self._updates.clear()
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        """Let the stream go, because of an error."""
+        stream, self._stream, self._error = self._stream, None, _explained(error)
+        self._updates.clear()
+        if stream is not None:
+            with suppress(Exception):  # it may be broken
+                stream.close()
 
     def _hear(self, sound: list[_Sound], stream: Stream) -> None:
         waveform = np.concatenate([self._converted(samples, rate) for samples, rate in sound])
+        self._heard += len(waveform)
         self._take(stream.push(waveform, catch_up=len(waveform) > LATE * SAMPLE_RATE))
 
     def _settle(self, stream: Stream) -> None:
@@ -196,7 +218,7 @@ class Turns:
 
     def _take(self, events: list[Event]) -> None:
         for event in events:
-            if isinstance(event, LiveUpdate):
+            if isinstance(event, LiveUpdate) and event.time > self._since:
                 self._updates.append(event)
             if self._on_event is not None and (not isinstance(event, LiveUpdate) or event.speech):
                 self._on_event(event)
@@ -205,9 +227,10 @@ class Turns:
 
     def _begin(self) -> bool:
         self._speaking = True
+        self._since = max(self._since, self._heard / SAMPLE_RATE - LEAD)
         if self._stream is None:
             try:
-                self._stream, self._error = self._open(), None
+                self._stream, self._error, self._heard, self._since = self._open(), None, 0, 0.0
             except Exception as error:
                 self._error = _explained(error)
         return True
@@ -215,17 +238,17 @@ class Turns:
     def _end(self, future: "Future[Turn | None]") -> bool:
         future.set_running_or_notify_cancel()
         self._guarded(self._settle)
-        self._speaking = False
+        self._speaking, self._since = False, self._heard / SAMPLE_RATE
         updates, stream = list(self._updates), self._stream
         self._updates.clear()
         if future.cancelled():
             return True
-        if stream is None:
-            future.set_exception(
-                self._error or EmovoxError("the stream has ended: no turn is recognised any more")
-            )
-        else:
+        try:
+            if stream is None:
+                raise self._error or EmovoxError(_CLOSED)
             future.set_result(turn_of(updates, stream.baseline, stream.warnings))
+        except Exception as error:
+            future.set_exception(_explained(error))
         return True
 
 

@@ -12,9 +12,11 @@ from emovox.archive.record import ArchiveRecord, from_recognition
 from emovox.archive.stretches import stretch_scores
 from emovox.emotions import NAMES
 from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
+from emovox.models.readout import Readout
 from emovox.models.scores import to_scores
 from emovox.outputs import Outputs
-from support import results
+from support import results, tiny
 
 SEGMENTS = [results.segment(0, 2, "angry"), results.segment(3, 4, "sad")]
 
@@ -83,3 +85,26 @@ def test_a_curve_that_is_gone_leaves_the_segments(tmp_path: Path) -> None:
 def test_nothing_is_stored_of_silence(tmp_path: Path) -> None:
     record, segments = stored(tmp_path, recognised(40))
     assert list(stretch_scores(replace(record, warnings=("silence",)), [(0, 1)], segments)) == [None]
+
+
+def test_so_short_a_stretch_is_as_sure_as_it_may_be(tmp_path: Path, recognizer: Recognizer) -> None:
+    recognition = recognised(40)
+    record, segments = stored(tmp_path, recognition)
+    assert recognition.frames is not None
+    scores, pause = stretch_scores(record, [(1, 3.5), (5, 9)], segments, recognizer.metadata)
+    times = recognition.frames.times
+    for given, start, end, seconds in ((scores, 1, 3.5, 1.5), (pause, 5, 9, 4)):  # of speech, if there is any
+        inside = (times >= start) & (times < end)
+        verdict = results.verdict(recognition.frames, recognizer.metadata, seconds, inside)
+        assert list((given or {}).values()) == pytest.approx(verdict)
+
+
+@pytest.mark.parametrize("readout", [tiny.EMOTIONS, tiny.CALLS])  # the nine, and what follows from others
+def test_all_of_a_recording_is_what_it_is(tmp_path: Path, readout: Readout, speech: np.ndarray) -> None:
+    model = Recognizer(tiny.write(tmp_path / "tiny.onnx", scale=30, readouts=(readout,)))
+    sound = np.concatenate([speech + shift for shift in np.linspace(-0.1, 0.2, 16)]).astype(np.float32)
+    recognition = model.recognize((sound, 16_000), granularity="frame", segments=True, smoothing=0)
+    assert recognition.recording.duration > 30
+    record, segments = stored(tmp_path, recognition)
+    [scores] = stretch_scores(record, [(0, recognition.recording.duration)], segments, model.metadata)
+    assert scores == pytest.approx(results.nine(recognition), abs=1e-3)

@@ -367,6 +367,21 @@ def test_late_in_real_speech(recognizer: Recognizer, speech: np.ndarray) -> None
     assert updates(events)[-1] == whole[-1], "events depend on the sound alone"
 
 
+def test_who_is_late_still_learns_that_somebody_spoke(recognizer: Recognizer, speech: np.ndarray) -> None:
+    """The pause behind the speech is part of what is late."""
+    for pause in (0.5, 0.75, 1.0):
+        sound = np.concatenate([speech, np.zeros(round(pause * SECOND), np.float32)])
+        sound = sound[: len(sound) // STEP * STEP]
+        whole = [event for event in updates(recognizer.live().push(sound)) if event.speech]
+        [*_, spoken, latest] = updates(recognizer.live().push(sound, catch_up=True))
+        assert (spoken.time, spoken.speech) == (whole[-1].time, True)
+        assert (latest.time, latest.speech) == (len(sound) / SECOND, False)
+        assert spoken.scores == latest.scores
+        assert spoken.scores is not None
+        assert whole[-1].scores is not None
+        assert spoken.scores["angry"] == pytest.approx(whole[-1].scores["angry"], abs=0.05)
+
+
 # Streams
 
 

@@ -60,6 +60,19 @@ class Sound(AudioInput):
         return rtc.AudioFrame(piece, RATE, 1, len(piece) // 2)
 
 
+class Room:
+    """A stand-in for a room: a real one needs a LiveKit server."""
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, str] = {}
+        self.told: list[dict[str, str]] = []
+        self.local_participant = self
+
+    async def set_attributes(self, attributes: dict[str, str]) -> None:
+        self.told.append(attributes)
+        self.attributes |= attributes
+
+
 class Silent(Agent):
     """An agent without models, which takes all speech for the word "yes", and says nothing."""
 
@@ -124,6 +137,8 @@ def hear(
         if isinstance(silent, Silent) and silent._listener is not None:
             await asyncio.wait_for(silent.turned.wait(), 60)
         await session.aclose()
+        if listener._showing is not None:
+            await listener._showing
         return silent
 
     return turns, events, asyncio.run(main())
@@ -177,21 +192,62 @@ def test_a_line_reaches_the_llms_context_where_the_agent_wants_it(
 
 
 def test_attributes_in_a_room(recognizer: Recognizer, speech: Waveform) -> None:
-    """A stand-in for a room: a real one needs a LiveKit server."""
-
-    class Participant:
-        def __init__(self) -> None:
-            self.attributes: dict[str, str] = {}
-
-        async def set_attributes(self, attributes: dict[str, str]) -> None:
-            self.attributes |= attributes
-
-    class Room:
-        local_participant = Participant()
-
-    [turn, *_], _, _ = hear(EmovoxListener(recognizer=recognizer, room=Room()), pcm(speech))
-    assert Room.local_participant.attributes == turn.attributes()
+    room = Room()
+    [turn, *_], _, _ = hear(EmovoxListener(recognizer=recognizer, room=room), pcm(speech))
+    assert room.told[0] == turn.attributes()
     assert turn.attributes()["emovox.emotion"] == "angry"
+    assert not any(room.attributes.values()), "when the session has ended the room shows nothing any more"
+
+
+def test_a_room_shows_the_latest_turn_alone(recognizer: Recognizer) -> None:
+    room = Room()
+    listener = EmovoxListener(recognizer=recognizer, room=room)
+    first = Turn(start=0, end=1, speech=1, emotion="angry", confidence=0.9)
+    withheld = Turn(start=1, end=2, speech=1, warnings=("not_inferred",))
+
+    async def main() -> None:
+        listener._loop = asyncio.get_running_loop()
+        for turn in (first, withheld):
+            listener._show(turn)
+        assert listener._showing is not None
+        await listener._showing
+
+    asyncio.run(main())
+    assert room.told[0]["emovox.emotion"] == "angry"
+    assert room.attributes == dict.fromkeys(first.attributes(), "")
+
+
+def test_a_reply_doesnt_wait_for_what_takes_long(
+    recognizer: Recognizer, speech: Waveform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that hangs, or a room that takes no attributes."""
+    going, run = threading.Event(), Engine.run
+    monkeypatch.setattr(Engine, "run", held(run, going))
+    listener = EmovoxListener(recognizer=recognizer)
+
+    class Waiting(Silent):
+        async def on_user_turn_completed(self, turn_ctx: Any, new_message: Any) -> None:
+            await listener.add_line(turn_ctx)
+            replied.append(going.is_set())
+            going.set()
+            await super().on_user_turn_completed(turn_ctx, new_message)
+
+    replied: list[bool] = []
+    hear(listener, pcm(speech, 3), agent=Waiting)
+    assert replied[0] is False
+
+
+def test_closing_leaves_the_session_as_it_was(recognizer: Recognizer) -> None:
+    async def main() -> None:
+        sound, session, listener = Sound([]), AgentSession(), EmovoxListener(recognizer=recognizer)
+        session.input.audio = sound
+        await listener.start(session)
+        assert session.input.audio is not sound
+        listener.close()
+        assert session.input.audio is sound
+        listener.close()
+
+    asyncio.run(main())
 
 
 def test_through_a_service(shared: Client, speech: Waveform) -> None:

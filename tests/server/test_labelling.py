@@ -264,6 +264,37 @@ def test_a_busy_service_is_waited_for(
     assert refused == 6
 
 
+def test_a_connection_that_breaks_off_once_costs_no_training(
+    backend: Client, studio: FakeLabelStudio, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emovox.server.labelling.training.PAUSE", 0.0)
+    head_path("label-studio-3-whole").unlink(missing_ok=True)
+    fetch, broken = LabelStudio.fetch, 0
+
+    async def break_off(own: LabelStudio, place: str, *arguments: Any) -> Any:
+        nonlocal broken
+        if "sad" in place and broken < 2:
+            broken += 1
+            raise Problem(502, "label-studio", "the connection to Label Studio broke off: try again")
+        return await fetch(own, place, *arguments)
+
+    monkeypatch.setattr(LabelStudio, "fetch", break_off)
+    strange = annotated(9, named(examples, "sad"), ("emotion", (0, 1e300), "Sad"))
+    strange["annotations"][1]["result"] += [
+        {"from_name": "whole", "type": "choices", "value": {"choices": [["Sad"]]}},
+        {"from_name": "emotion", "type": "labels", "value": {"start": 0, "end": 10**400, "labels": ["Sad"]}},
+    ]
+    studio.tasks = [strange] + [
+        annotated(number, named(examples, word), ("whole", None, label))
+        for number, (word, label) in enumerate(
+            (("sad", "Sad"), ("neutral", "Sad"), ("angry", "Anger"), ("happy", "Anger"))
+        )
+    ]
+    assert start(backend).status_code == 201
+    until(lambda: head_path("label-studio-3-whole").exists())
+    assert broken == 2
+
+
 def test_too_few_labels(backend: Client, studio: FakeLabelStudio, examples: list[Path]) -> None:
     studio.tasks = [annotated(1, named(examples, "sad"), ("emotion", (0, 1), "Sad"), ("emotion", (1, 2), "Angry"))]
     answer = start(backend)
@@ -354,7 +385,16 @@ def test_without_the_setting_there_is_none(shared: Client) -> None:
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:emovox:no-label-studio")
 
 
-@pytest.mark.parametrize(("url", "key"), [("localhost:8080", ""), ("http://a:b@c", ""), ("http://c", "a\nb")])
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("localhost:8080", ""),
+        ("http://a:b@c", ""),
+        ("http://c", "a\nb"),
+        ("http://c", f"{LEGACY} "),  # which an error about the header would have in words, for the log
+        ("http://c", f" {LEGACY}"),
+    ],
+)
 def test_settings_that_are_none(url: str, key: str) -> None:
     with pytest.raises(SettingsError, match="label_studio"):
         LabelStudio(url, key)

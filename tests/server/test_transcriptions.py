@@ -104,8 +104,24 @@ def test_what_is_stored_has_the_lines(beside: Client, clip: Path) -> None:
     [line] = result["lines"]
     assert line["text"] == TEXT
     assert line["scores"] == answer.json()["segments"][0]["scores"]
+    id_ = answer.headers["location"].rsplit("/", 1)[-1]
+    again = beside.post_file(clip, "/v1/recognitions?store=false", words_of=id_).json()
+    assert again["lines"] == result["lines"]
     answer = beside.post_file(clip, f"{ROUTE}?store=false&name=a.flac", response_format="verbose_json")
     assert "location" not in answer.headers
+
+
+def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
+    gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
+    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
+    assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
+
+
+def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
+    fake.answering = lambda _: (200, {"Content-Type": "text/html; charset=utf-8"}, [b"<b>Das</b>"])
+    answer = beside.post_file(clip, ROUTE, response_format="text")
+    assert (answer.headers["content-type"], answer.text) == ("text/plain; charset=utf-8", "<b>Das</b>")
 
 
 def test_an_export_that_fails_costs_itself_alone(
@@ -251,6 +267,7 @@ def test_what_cannot_be_read_is_passed_on(
     [
         (saying(400, {"error": {"message": "no such model"}}), 400, "transcriber", "refuses: no such model"),
         (saying(422, {"detail": "language"}), 422, "transcriber", "refuses: language"),
+        (saying(400, {"detail": {"error": {"message": "no srt"}}}), 400, "transcriber", "refuses: no srt"),
         (saying(415), 415, "transcriber", "refuses with 415"),
         (
             saying(401, {"error": {"message": "Incorrect API key: topsecret"}}),

@@ -229,7 +229,7 @@ def test_one_is_made_of_what_is_stored(
         name.press("Enter")
         expect(dialog.get_by_role("status")).to_contain_text("班里 room 2")
         expect(dialog).to_contain_text("3 recordings" if language == "en-GB" else "3 条录音")
-        expect(dialog).to_contain_text("1 of those chosen" if language == "en-GB" else "有 1 个与其他录音相同")
+        expect(dialog).to_contain_text("1 of those chosen" if language == "en-GB" else "有 1 条与其他录音相同")
         tab.shoot(f"baseline-made-{theme}")
         assert serious(page) == []
         dialog.get_by_role("button").last.click()

@@ -27,7 +27,7 @@ from emovox.batch.scratch import scratch
 from emovox.batch.second_pass import SecondPass
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
-from emovox.batch.status import SLOWEST, Status
+from emovox.batch.status import REASONS, SLOWEST, Status
 from emovox.batch.storage import Place, only_one
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
@@ -236,6 +236,8 @@ class Batch:
         status = self.status
         if isinstance(answer, Failed):
             status.failed += 1
+            if len(status.reasons) < REASONS:
+                status.reasons.append((answer.path, answer.reason))
             if answer.sha256 is not None:
                 self._ledger.failed(answer.sha256, answer.path, answer.reason)
             self._errors.add([{"path": answer.path, "reason": answer.reason}])

@@ -138,8 +138,8 @@ class Shards:
         import pyarrow.compute as pc  # noqa: PLC0415  an extra
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
-        place = self.place / name
-        with place.open() as file:
+        shard = self.place / name
+        with shard.open() as file:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not any(
@@ -148,15 +148,15 @@ class Shards:
                     )
                     for since, sides, notes in product(VERSIONS, (True, False), (True, False))
                 ):
-                    raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
+                    raise BatchError(f"{shard.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
-                    chosen = batch
+                    rows = batch
                     for column, values in filters.items():
-                        chosen = chosen.filter(pc.is_in(chosen[column], pa.array(values, pa.string())))
-                    yield from chosen.to_pylist()
+                        rows = rows.filter(pc.is_in(rows[column], pa.array(values, pa.string())))
+                    yield from rows.to_pylist()
             except (pa.ArrowInvalid, OSError) as error:
                 raise BatchError(
-                    f"{place.address}: damaged: delete it and run the batch again, which recognises its "
+                    f"{shard.address}: damaged: delete it and run the batch again, which recognises its "
                     f"recordings again ({' '.join(str(error).split())})"
                 ) from error
 

@@ -154,6 +154,8 @@ def batch(
         for line in _summary(status, wish):
             click.echo(line, err=True)
     failed = status.failed + status.failed_before
+    for path, reason in status.reasons:
+        click.echo(f"Error: {printable(path)}: {reason}", err=True)
     if failed:
         click.echo(f"Error: {counted(failed, 'recording')} failed: {out.rstrip('/')}/errors says why", err=True)
     if status.incomplete:

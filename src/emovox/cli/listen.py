@@ -191,7 +191,7 @@ def listen(
         with _rescuing(save):
             try:
                 with display:
-                    _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
+                    _listen(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
             except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
                 trouble = error
             sound.close()
@@ -239,7 +239,7 @@ def _open(source: str | None, device: str | None, rate: int, fast: bool) -> Soun
     return PipeSound(rate) if source == STDIN else FileSound(Path(source), fast=fast)
 
 
-def _hear(
+def _listen(
     sound: Sound,
     live: Live,
     ear: _Ear,

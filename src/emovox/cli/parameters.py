@@ -39,6 +39,7 @@ def confirm(question: str, *, option: str = "--yes", default: bool = False) -> b
     except click.Abort:  # Ctrl-C, or the end of the input
         if sys.stdin is not None and sys.stdin.isatty():
             raise
+        click.echo(err=True)  # behind the question
         raise click.UsageError(f"nobody is there to answer: give {option}") from None
 
 

@@ -122,8 +122,8 @@ def recognize(
     listed = bool(options.showing(needs(formats)).segments if formats and words is None else options.segments)
     if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
         options = replace(options, segments=None)  # for the summary of what is long
-    run_options = options.showing(needs(formats)) if formats else options
-    run_options = replace(run_options, embedding=options.embedding and not no_save)  # it isn't printed
+    shown = options.showing(needs(formats)) if formats else options
+    run_options = replace(shown, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -157,8 +157,14 @@ def recognize(
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
             store = stack.enter_context(library.open_archive()) if archive else None
-            sound = settings().keep == "all"
-            saving = Saving(outputs, formats, language, embeddings=options.embedding, sound=sound, archive=store)
+            saving = Saving(
+                outputs,
+                formats,
+                language,
+                embeddings=options.embedding,
+                sound=settings().keep == "all",
+                archive=store,
+            )
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
@@ -172,6 +178,7 @@ def recognize(
                     seconds += row.recognition.recording.duration
                     saved.append(row.directory)
                     progress.clear()
+                    _say(texts.oddities(file, row.recognition), quiet)
                     try:
                         report.add(row)
                     except ExportError as error:
@@ -191,9 +198,14 @@ def recognize(
 def _words(path: Path | None, files: list[str | Path], quiet: bool) -> Words:
     """The words of the recordings; those without are named, as they are missing from tables of lines."""
     words = Words(path, files)
-    if words.missing and not quiet:
-        click.echo(printable(words.missing), err=True)
+    _say([words.missing] * bool(words.missing), quiet)
     return words
+
+
+def _say(sentences: Iterable[str], quiet: bool) -> None:
+    """What is odd, on standard error."""
+    for sentence in () if quiet else sentences:
+        click.echo(printable(sentence), err=True)
 
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:

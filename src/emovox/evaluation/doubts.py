@@ -14,7 +14,7 @@ def doubts(evaluation: Evaluation | ValueEvaluation) -> list[str]:
         sentences.append(
             f"{evaluation.model.name} was trained on {', '.join(evaluation.trained_corpora)}, which these "
             f"{evaluation.nouns} seem to be of: the figures say how well it knows them, not how it does on speech "
-            "that it never heard."
+            "that it does not know."
         )
     return [*sentences, *_of_folds(evaluation.folds)]
 

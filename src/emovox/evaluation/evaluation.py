@@ -210,14 +210,14 @@ def evaluate(
     recognised = [row for row, result in results if not isinstance(result, str)]
     failed = [row for row, result in results if isinstance(result, str)]
     failures = [(row.name, result) for row, result in results if isinstance(result, str)]
-    given = [result for _, result in results if not isinstance(result, str)]
+    answers = [result for _, result in results if not isinstance(result, str)]
 
     knows = None if head is None or head.training.recordings is None else head.training.knows
 
-    def evaluated(given: Sequence[Recognition]) -> Evaluation:
+    def evaluated(answers: Sequence[Recognition]) -> Evaluation:
         return compared(
             recognised,
-            np.array([_scores(result, name, classes) for result in given]).reshape(-1, len(names)),
+            np.array([_scores(result, name, classes) for result in answers]).reshape(-1, len(names)),
             failed,
             failures,
             group=group,
@@ -229,14 +229,14 @@ def evaluate(
             classes=classes,
             left_out=left_out,
             folds=find_folds(rows),
-            trained_on=None if knows is None else sum(knows(result.recording.sha256) for result in given),
+            trained_on=None if knows is None else sum(knows(result.recording.sha256) for result in answers),
             trained_corpora=trained_corpora(rows, recognizer.metadata.corpora),
         )
 
-    evaluation = evaluated(given)
+    evaluation = evaluated(answers)
     if relative is None:
         return evaluation
-    return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in given]))
+    return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in answers]))
 
 
 def compared(
@@ -336,9 +336,9 @@ def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout 
     if name is None and metadata.classes:
         return None
     if (name is None and len(by_name) > 1) or (name is not None and name not in by_name):
-        asked = "" if name is None else f" and no {name!r}"
+        others = "" if name is None else f" and no {name!r}"
         raise OptionsError(
-            f"the model {metadata.name} has the readouts {', '.join(by_name)}{asked}: choose one with --readout"
+            f"the model {metadata.name} has the readouts {', '.join(by_name)}{others}: choose one with --readout"
         )
     readout = metadata.readouts[0] if name is None else by_name[name]
     if readout.activation == "sigmoid":

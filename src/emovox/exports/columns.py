@@ -109,8 +109,8 @@ class Layout:
 
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
-        given = [("label", str)] if self.labels_given else []
-        last = [*self.last_columns().items(), *given]
+        labels = [("label", str)] if self.labels_given else []
+        last = [*self.last_columns().items(), *labels]
         return _unique([*_SEGMENT.items(), *self.readout_columns().items(), *last])
 
     def last_columns(self) -> dict[str, type]:
@@ -157,8 +157,8 @@ class Layout:
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
         cells += [*map(scores.get, NAMES), getattr(item, "channel", None)]
         cells += self.readout_cells(item.readouts)
-        given: list[Cell] = [getattr(item, "label", None)] if self.labels_given else []
-        return [*cells, *self.last_cells(item, baseline), *given]
+        label: list[Cell] = [getattr(item, "label", None)] if self.labels_given else []
+        return [*cells, *self.last_cells(item, baseline), *label]
 
     def line_columns(self) -> dict[str, type]:
         """The columns of lines of text: those of segments, with the text behind the times."""

@@ -302,9 +302,9 @@ class Live:
 
     def _events(self) -> list[Event]:
         """The events at the end of the latest step."""
-        if self._pending:
+        spoken, self._pending = self._pending, False
+        if spoken:
             self._scores = self._judge()
-            self._pending = False
         verdict: dict[str, Any] = {"readouts": self._results}
         if self._scores is not None:
             best = int(self._scores.argmax())
@@ -314,9 +314,12 @@ class Live:
                 "scores": by_name(self._scores),
                 "scores_without": self._without,
             }
-        event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **verdict)
+        events: list[Event] = []
+        if spoken and self._quiet:  # who is late has come to the pause behind the speech
+            events.append(LiveUpdate(time=(self._end - self._quiet) / SAMPLE_RATE, speech=True, **verdict))
+        events.append(LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **verdict))
         change = self._change()
-        return [event] if change is None else [event, change]
+        return events if change is None else [*events, change]
 
     def _judge(self) -> Scores | None:
         """Scores of the nine in the latest second, from one run of the model; its readouts' go to `_results`."""
@@ -329,7 +332,7 @@ class Live:
         count = self._end // CHUNK  # chunks so far; the rest of a step, up to 31 ms, waits for the next
         chunks = np.append(list(self._chunks), False)
         speech = chunks[np.minimum(centres // CHUNK - count, 0) - 1]
-        chosen = speech & (centres >= self._end - AVERAGED)
+        chosen = speech & (centres >= self._end - self._quiet - AVERAGED)
         rows = chosen if chosen.any() else slice(None)
         pool = Pool(self._windows)
         pool.add_frames(output, rows)

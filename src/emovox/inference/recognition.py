@@ -7,13 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AwareDatetime,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
@@ -39,8 +33,8 @@ SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
-UNSURE, ABSTAINED = "unsure", "abstained"
-NOT_INFERRED = "not_inferred"
+UNSURE, ABSTAINED, NOT_INFERRED = "unsure", "abstained", "not_inferred"
+WORDS_BEYOND_END, WORDS_WITHOUT_SPEECH = "words_beyond_end", "words_without_speech"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
@@ -50,6 +44,8 @@ WARNINGS = {
     BASELINE_SHORT: "too little speech for scores relative to itself: nothing is moved",
     UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
     ABSTAINED: "the model isn't sure, and the policy gives nothing then: `unknown` stands for no verdict",
+    WORDS_BEYOND_END: "lines of text begin after the end: are they another recording's?",
+    WORDS_WITHOUT_SPEECH: "in most lines of text there is no speech: are they another recording's?",
     NOT_INFERRED: "the policy allows nothing but the talk time of this side: no model was run",
 }
 """Every warning code a recognition may have, with its meaning."""

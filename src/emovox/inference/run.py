@@ -233,9 +233,18 @@ class InferenceRun:
         self._created_at = self._created_at or datetime.now(timezone.utc).astimezone()
         if self._state_sink is not None:
             self._state_sink(self._state(self._facts, self._created_at))
+        words, spans = options.words, self._speech.spans
+        codes = [*self._warnings, *parts.oddities(words or (), self._facts.duration, spans)]
         if not self._ruling.inferred:
-            survey, words = self.survey(), options.words
-            return talk_time(*survey, ruling=self._ruling, model=model, created_at=self._created_at, words=words)
+            return talk_time(
+                self._facts,
+                codes,
+                spans,
+                ruling=self._ruling,
+                model=model,
+                created_at=self._created_at,
+                words=words,
+            )
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         features = None
         if options.embedding and not options.by_frame:
@@ -255,10 +264,10 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
+            warnings=[*codes, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             policy=stated(self._ruling, self._facts.side),
-            lines=None if self._lines is None else self._lines.finish(self._verdict, self._speech.spans),
+            lines=None if self._lines is None else self._lines.finish(self._verdict, spans),
             segments=self._segment_list(self._facts.channel) if self._has_segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,

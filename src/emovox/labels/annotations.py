@@ -71,8 +71,8 @@ def media_of_eaf(path: Path) -> list[str]:
     names: dict[str, None] = {}
     for media in _document(path).iter("MEDIA_DESCRIPTOR"):
         for url in (media.get("RELATIVE_MEDIA_URL"), media.get("MEDIA_URL")):
-            place = unquote(urlsplit(url or "").path)
-            names |= dict.fromkeys(name for name in (place, Path(place).name) if name)
+            address = unquote(urlsplit(url or "").path)
+            names |= dict.fromkeys(name for name in (address, Path(address).name) if name)
     return list(names)
 
 
@@ -181,16 +181,16 @@ def _eaf(path: Path, root: ElementTree.Element) -> Iterator[_Mark]:
                     yield _Mark(slots[start], slots[end], name, annotation.findtext("ANNOTATION_VALUE") or "")
             pending += [(name, annotation) for annotation in tier.iter("REF_ANNOTATION")]
         while pending:  # a reference may be to another one
-            left = []
+            rest = []
             for name, annotation in pending:
                 if (own := times.get(annotation.attrib["ANNOTATION_REF"])) is None:
-                    left.append((name, annotation))
+                    rest.append((name, annotation))
                     continue
                 times[annotation.attrib["ANNOTATION_ID"]] = own
                 yield _Mark(*own, name, annotation.findtext("ANNOTATION_VALUE") or "")
-            if len(left) == len(pending):
+            if len(rest) == len(pending):
                 break
-            pending = left
+            pending = rest
     except (KeyError, ValueError) as error:
         raise LabelsError(f"{path}: a damaged EAF file: {error}") from error
 

@@ -115,16 +115,16 @@ def read_labels(
     )
     by_name: dict[str, Labelled] = {}
     for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
-        place, label = row.get(path_column, ""), row.get(label_column, "")
+        address, label = row.get(path_column, ""), row.get(label_column, "")
         if gaps and not label:
             continue
-        if not place or not label:
-            raise LabelsError(f"{path}: row {number} has no {label_column if place else path_column}")
+        if not address or not label:
+            raise LabelsError(f"{path}: row {number} has no {label_column if address else path_column}")
         groups = {key: value for key, value in row.items() if key not in (path_column, label_column)}
         if span is not None:
-            groups.setdefault(RECORDING, place)  # its stretches are alike: all of them are held out, or none
-        name = stretch_name(place, span)
-        item = Labelled(lists.locate(path.parent, place), label, name, groups, span=span)
+            groups.setdefault(RECORDING, address)  # its stretches are alike: all of them are held out, or none
+        name = stretch_name(address, span)
+        item = Labelled(lists.locate(path.parent, address), label, name, groups, span=span)
         if name in by_name and by_name[name].label != label:
             raise LabelsError(f"{path}: {name} is labelled {by_name[name].label!r} and {label!r}")
         by_name[name] = item

@@ -42,6 +42,7 @@ from emovox.models.repository import PATTERN
 from emovox.policy import LEFT_OPEN, SIDES, parse_sides
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
+from emovox.server.stored_outputs import ID
 
 CHANNELS = 64  # the most that are recognised one by one
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
@@ -206,6 +207,14 @@ class RecognitionOptions(CommonOptions):
             "but the talk time of workers and pupils"
         ),
         WithJsonSchema(_list_of((*SIDES, LEFT_OPEN))),
+    ] = None
+    words_of: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{ID.pattern}$",
+            description="recognise the lines of text again that these stored outputs have, by their ID: for a "
+            "recording that is recognised again",
+        ),
     ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")

@@ -177,7 +177,7 @@ class Service:
             self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
-            cues, lines = ((), 0) if words is None else await words()
+            cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
                 save.options(replace(run_options, words=cues) if cues else run_options),
@@ -195,6 +195,18 @@ class Service:
                 await finish(self.commit(save, stored or recognition, claim_it))
                 progress.done("stored")
             return recognition, save
+
+    async def _words_again(self, options: RecognitionOptions) -> Words:
+        """The lines of stored outputs, if the options name some.
+
+        Raises:
+            Problem: 404, there are none.
+        """
+        if options.words_of is None:
+            return (), 0
+        stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
+        return cues, len(cues)
 
     async def embed(
         self,

@@ -16,6 +16,9 @@ from emovox.inference.live import Event, LiveUpdate
 from emovox.inference.turn import Turn
 from emovox.turns import Turns
 
+PATIENCE = 0.5
+"""Seconds that a reply may wait for the line; a service that is away takes longer to find out."""
+
 logger = logging.getLogger("emovox")
 
 
@@ -44,6 +47,9 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
         self._updates, self._room, self._arguments = updates, room, arguments
         self._turns: Turns | None = None
         self._telling: asyncio.Task[None] | None = None  # of the latest turn that has ended
+        self._session: AgentSession | None = None
+        self._attributes: dict[str, str] = {}  # that the room has
+        self._showing: asyncio.Task[None] | None = None
 
     async def start(self, session: AgentSession) -> None:
         """Load the model, or connect, and listen to the session's sound. Call it behind `session.start`.
@@ -61,18 +67,33 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
             await asyncio.wrap_future(self._turns.ready)
         except ServiceUnreachableError as error:
             logger.warning("%s", error)
+        self._session = session
         session.input.audio = _Heard(source, self._push)
         session.on("user_state_changed", self._change)
-        session.on("close", lambda _: self.close())
+        session.on("close", self._leave)
 
     def close(self) -> None:
-        """Stop."""
-        if self._turns is not None:
-            self._turns.close()
-            self._turns = None
+        """Stop: the session goes on as before, and the room's participants see no turn any more."""
+        if self._turns is None:
+            return
+        self._turns.close()
+        self._turns = None
+        if self._session is not None:
+            self._session.off("user_state_changed", self._change)
+            self._session.off("close", self._leave)
+            heard = self._session.input.audio
+            if isinstance(heard, _Heard) and heard.source is not None:
+                self._session.input.audio = heard.source
+            self._session = None
+        self._show(None)
+
+    def _leave(self, _: object) -> None:
+        self.close()
 
     async def add_line(self, context: llm.ChatContext, language: str = "en") -> None:
         """Tell the LLM in a line what the turn sounded like: for an agent's `on_user_turn_completed`.
+
+        A turn that isn't known within half a second gets no line: the reply doesn't wait for it.
 
         Args:
             context: the first argument of that.
@@ -82,7 +103,7 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
             OptionsError: another language.
         """
         if self._telling is not None:
-            await asyncio.shield(self._telling)
+            await asyncio.wait([self._telling], timeout=PATIENCE)
         line = self.turn.line(language) if self.turn is not None else None
         if line is not None:
             context.add_message(role="developer", content=line)
@@ -106,16 +127,30 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
             turn = await asyncio.wrap_future(turns.end())
         except EmovoxError as error:
             logger.warning("this turn wasn't recognised: %s", error)
-            return
-        if turn is None:
-            return
+            turn = None
         self.turn = turn
-        self.emit("user_turn_emotion", turn)
-        if self._room is not None:
-            try:
-                await self._room.local_participant.set_attributes(turn.attributes())
-            except Exception as error:  # the room may have gone
-                logger.warning("the room doesn't take attributes: %s", error)
+        if turns is self._turns:
+            self._show(turn)
+        if turn is not None:
+            self.emit("user_turn_emotion", turn)
+
+    def _show(self, turn: Turn | None) -> None:
+        """Have the room show a turn and nothing of the one before; an empty text removes an attribute."""
+        attributes = {} if turn is None else turn.attributes()
+        changes = {**dict.fromkeys(self._attributes, ""), **attributes}
+        self._attributes = attributes
+        if self._room is not None and changes and self._loop.is_running():
+            self._showing = self._loop.create_task(self._set_attributes(self._room, changes, self._showing))
+
+    async def _set_attributes(
+        self, room: rtc.Room, changes: dict[str, str], before: "asyncio.Task[None] | None"
+    ) -> None:
+        if before is not None:  # in order
+            await asyncio.wait([before])
+        try:
+            await room.local_participant.set_attributes(changes)
+        except Exception as error:  # the room may have gone
+            logger.warning("the room doesn't take attributes: %s", error)
 
     def _tell(self, event: Event) -> None:
         """From the thread to the event loop; which may have ended."""

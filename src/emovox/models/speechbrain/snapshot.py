@@ -160,7 +160,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> S
     if not isinstance(modules, dict) or modules.keys() != _PARTS.keys():
         listing = ", ".join(map(str, modules)) if isinstance(modules, dict) else str(modules)
         raise ModelError(f"{SETTINGS_FILE}: modules are {listing:.100}; only {', '.join(_PARTS)} can be computed")
-    encoder = _given(directory, parts["wav2vec2"].get("source"))
+    encoder = _encoder_config(directory, parts["wav2vec2"].get("source"))
     names = _read_labels(directory / LABELS_FILE)
     outputs = parts["output_mlp"].get("n_neurons")
     if outputs != len(names):
@@ -212,7 +212,7 @@ def _resolved(settings: Mapping[str, Any], value: Any) -> Any:
     return value
 
 
-def _given(directory: Path, source: object) -> ModelConfig | None:
+def _encoder_config(directory: Path, source: object) -> ModelConfig | None:
     """The encoder's settings by its own config.json; None: there is none, and it is one that is known.
 
     Raises:

@@ -12,17 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import ModelError
-from emovox.models.readout import Activation, Kind, Readout
+from emovox.models.readout import Activation
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, refusal, width_of
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, hop_of, refusal, width_of
 from emovox.models.transformers import (
     CONFIG_FILE,
     PREPROCESSOR_FILE,
+    LabelledSnapshot,
     activation_of,
     find_weights,
     read_emotions,
     read_labels,
-    readout_of,
 )
 
 DATA2VEC, CONFORMER = "data2vec-audio", "wav2vec2-conformer"
@@ -167,33 +167,18 @@ class _Preprocessor(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wav2Vec2Snapshot(Snapshot):
+class Wav2Vec2Snapshot(LabelledSnapshot):
     """A snapshot of the family.
 
     Attributes:
         config: what the model computes.
         architecture: `HEADLESS`, `SEQUENCE`, `SPEECH` or `CTC`.
-        labels: of the head's rows, as config.json names them; empty without a head.
-        emotions: which of the nine they are; those that are none of them are left out.
-        activation: from the head's logits to numbers.
         normalize: whether the waveform is brought to zero mean and unit variance.
     """
 
     config: ModelConfig
     architecture: str
-    labels: tuple[str, ...]
-    emotions: dict[str, str]
-    activation: Activation
     normalize: bool
-
-    def readout(self, kind: Kind) -> Readout:
-        """What the head gives, computed in this way."""
-        return readout_of(kind, self.activation, self.labels, self.emotions)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether it gives more than embeddings."""
-        return bool(self.labels)
 
     @property
     def grid(self) -> Grid:

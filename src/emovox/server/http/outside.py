@@ -29,8 +29,8 @@ def check_key(setting: str, key: str) -> None:
     Raises:
         SettingsError: it can't.
     """
-    if not key.isascii() or not key.isprintable():
-        raise SettingsError(f"setting {setting}: a key is printable ASCII on one line")
+    if not key.isascii() or not key.isprintable() or " " in key:  # an error about a header would have it in words
+        raise SettingsError(f"setting {setting}: a key is printable ASCII without blanks")
 
 
 def client(timeout: httpx.Timeout, limits: httpx.Limits = _LIMITS) -> httpx.AsyncClient:

@@ -33,6 +33,9 @@ from emovox.server.service import Service
 
 Result = TypeVar("Result")
 TRIES = 100  # of a recording, while the service is busy
+BROKEN = 3  # tries, where the connection to Label Studio breaks off
+PAUSE = 5.0  # seconds between them
+LATEST = 1e6  # seconds into a recording that a region may end
 LEAST = 2  # annotations of each label; five are better
 RECORDING = "recording"
 
@@ -186,13 +189,18 @@ def annotated(task: Mapping[str, Any], control: Control) -> Iterator[Annotated]:
         if not isinstance(value, dict) or (result.get("from_name"), result.get("type")) != (control.name, kind):
             continue
         labels = value.get(kind)
-        if not isinstance(labels, list) or len(labels) != 1 or labels[0] not in known:
+        if (
+            not isinstance(labels, list)
+            or len(labels) != 1
+            or not isinstance(labels[0], str)
+            or labels[0] not in known
+        ):
             continue
         if control.kind == "Choices":
             yield Annotated(None, labels[0])
             continue
         start, end = value.get("start"), value.get("end")
-        if isinstance(start, int | float) and isinstance(end, int | float) and 0 <= start < end:
+        if isinstance(start, int | float) and isinstance(end, int | float) and 0 <= start < end <= LATEST:
             yield Annotated((float(start), float(end)), labels[0])
 
 
@@ -247,15 +255,15 @@ async def _patiently(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """What work gives, once the service isn't busy any more: others come first.
 
     Raises:
-        Problem: it is for too long.
+        Problem: it is for too long, or Label Studio doesn't answer again and again.
     """
-    for _ in range(TRIES - 1):
+    for number in range(1, TRIES):
         try:
             return await work()
         except Problem as problem:
-            if problem.status != 503:
+            if problem.status != 503 and (problem.status not in {502, 504} or number >= BROKEN):
                 raise
-            await asyncio.sleep(float(problem.headers.get("Retry-After", "5")))
+            await asyncio.sleep(float(problem.headers.get("Retry-After", PAUSE)))
     return await work()
 
 

@@ -11,7 +11,7 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -48,6 +48,12 @@ class TranscriptionOptions(RecognitionOptions):
             "(`[angry] …`, by default in SRT) or `none`"
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _check_words(self) -> "TranscriptionOptions":
+        if self.words_of is not None:
+            raise ValueError("words_of is about words that there are already: here the transcriber gives them")
+        return self
 
 
 class _Route(APIRoute):
@@ -179,6 +185,8 @@ class _Work:
                 return await self._transcribe(asked)
         content = await self._transcriber.read(answer)
         kind = answer.headers.get("content-type", "application/octet-stream")
+        if kind.startswith("text/html"):  # as whisper.cpp calls its text; nothing of it is to be run here
+            kind = "text/plain; charset=utf-8"
         form = self._form.fields.get("response_format", "json")
         return kind, await asyncio.to_thread(Transcription, content, kind, form)
 

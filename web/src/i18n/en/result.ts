@@ -74,6 +74,7 @@ export const result = {
     twice: (count: number) =>
       `${count} of those chosen ${count === 1 ? 'is' : 'are'} the same again: each recording counts once.`,
     leftOut: (count: number) => `${count} ${count === 1 ? 'was' : 'were'} left out:`,
+    apart: (count: number) => `(${count}: each side of a call counts)`,
     few: 'Of fewer than twelve, what they happen to say counts much: it moves scores only part of the way.',
     of: (count: number) => `${count} ${count === 1 ? 'recording' : 'recordings'}`,
     unusable: 'its model isn’t installed, or has changed since',
@@ -138,6 +139,8 @@ export const result = {
       'Nobody seems to speak: this is the emotion of noise or music, or unknown where only speech counts.',
     mostly_silence:
       'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
+    words_beyond_end: 'Lines of text begin after the end: are they another recording’s?',
+    words_without_speech: 'In most lines of text there is no speech: are they another recording’s?',
     no_head: 'This model gives embeddings only, and no emotion.',
     baseline_short: 'Too little speech for scores relative to itself: nothing is moved.',
     unsure: 'The model isn’t sure: verdicts of so little confidence are wrong too often to be relied on.',
