@@ -68,7 +68,7 @@ def main() -> None:
         service = ServiceProcess(Path(place) / "outputs", max_streams=max(counts))
         try:
             service.wait_until_ready()
-            address = f"ws://127.0.0.1:{service.client.base_url.port}/v1/live?events=2"
+            address = f"ws://127.0.0.1:{service.client.base_url.port}/v1/live"
             asyncio.run(run(address, [sounds[0][: 3 * options.rate]], options.rate))  # warms up
             for count in counts:
                 began, before, own = time.monotonic(), spent(service.process.pid), time.process_time()

@@ -24,7 +24,7 @@ install_once() {
         return
     fi
     python=$(find_python)
-    echo "Installing Emovox into $venv (once)…" >&2
+    echo "Installing Emovox into $venv (once; a minute, or several on a slow line)…" >&2
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$here${extras:+[$extras]}" >&2
     [ -f "$here/src/emovox/server/page/index.html" ] ||

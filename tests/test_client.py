@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from emovox.client import Client, ServiceError
-from emovox.errors import OptionsError, RecordingNotFoundError, ServiceUnreachableError
+from emovox.errors import ExportError, OptionsError, RecordingNotFoundError, ServiceUnreachableError
 from emovox.inference.recognizer import Recognizer
+from support.exporters import break_format
 from support.service import Client as Service
 
 
@@ -28,6 +29,18 @@ def test_recognising(client: Client, recognizer: Recognizer, examples: list[Path
         assert client.recognize(examples[0].read_bytes(), store=False).recording.name is None
         assert client.wait(client.submit(examples[0], export=["srt"]), every=0.05).emotion == "angry"
         assert next(client.outputs(emotion="angry"))["name"] == examples[0].name
+
+
+def test_an_export_that_fails_is_a_warning(
+    client: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ExportError("no pen"))
+    with client:
+        with pytest.warns(UserWarning, match="^recognised, but not exported as srt: no pen$"):
+            assert client.recognize(examples[0], export=["srt", "csv"]).emotion == "angry"
+        id_ = client.submit(examples[0], export=["srt", "csv"])
+        with pytest.warns(UserWarning, match="^recognised, but not exported as srt: no pen$"):
+            assert client.wait(id_, every=0.05).emotion == "angry"
 
 
 def test_baselines(client: Client, recognizer: Recognizer, examples: list[Path]) -> None:

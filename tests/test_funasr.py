@@ -1,5 +1,3 @@
-import io
-import json
 import logging
 import re
 import shutil
@@ -13,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from emovox.audio.structure.frames import are_frames
 from emovox.errors import (
@@ -31,18 +28,20 @@ from emovox.errors import (
 from emovox.funasr import AutoModel, _places
 from emovox.settings import settings
 from support import snapshots, tiny
+from support.funasr_calls import (
+    QUIET,
+    RANDOM_KEY,
+    TOKENIZER,
+    Inputs,
+    Samples,
+    every_input,
+    keys,
+    same_results,
+    write_snapshot,
+)
 from support.funasr_model import parity
 
 LARGE = "emotion2vec_plus_large"
-QUIET = {"disable_update": True, "disable_pbar": True}
-TOKENIZER: dict[str, Any] = {
-    "tokenizer": "CharTokenizer",
-    "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
-}
-RANDOM_KEY = "rand_key_[A-Za-z0-9]{13}"
-
-Samples = NDArray[np.float32]
-Inputs = dict[str, Callable[[], Any]]
 
 
 @pytest.fixture(scope="module")
@@ -67,54 +66,7 @@ def model(home: Path, load: Callable[..., AutoModel]) -> AutoModel:
 
 @pytest.fixture(scope="module")
 def inputs(home: Path, examples: list[Path], speech: Samples) -> Inputs:
-    """What FunASR takes, made anew each time."""
-    import av  # noqa: PLC0415
-
-    wav = home / "one two.wav"
-    with av.open(str(wav), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        samples = (speech[:24_000] * 32768).astype(np.int16)[np.newaxis]
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-        frame.sample_rate = 16_000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    (home / "wav.scp").write_text(f"a {wav}\nb\t{examples[1]}\n", encoding="utf-8")
-    (home / "bare.txt").write_text(f"{examples[1]}\n{examples[2]}\n", encoding="utf-8")
-    rows = [{"key": "a", "source": str(examples[0])}, {"source": str(wav)}]
-    (home / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    integers = (speech[:16_000] * 32768).astype("<i2")
-    return {
-        "path": lambda: str(examples[0]),
-        "path with blanks": lambda: str(wav),
-        "list of paths": lambda: [str(examples[0]), str(wav)],
-        "tuple of paths": lambda: (str(examples[0]), str(wav)),
-        "array": speech.copy,
-        "array of one row": speech[np.newaxis].copy,
-        "array in the range of 16 bits": lambda: integers.astype(np.float32),
-        "list of arrays": lambda: [speech[:20_000].copy(), speech[:9000].copy()],
-        "path and array": lambda: [str(examples[0]), speech.copy()],
-        "bytes of a file": wav.read_bytes,
-        "bytes without a header": integers.tobytes,
-        "file object": lambda: io.BytesIO(wav.read_bytes()),
-        "file object at its end": lambda: _at_its_end(wav),
-        "wav.scp": lambda: str(home / "wav.scp"),
-        "bare.txt": lambda: str(home / "bare.txt"),
-        "rows.jsonl": lambda: str(home / "rows.jsonl"),
-    }
-
-
-def _at_its_end(path: Path) -> io.BytesIO:
-    stream = io.BytesIO(path.read_bytes())
-    stream.seek(0, io.SEEK_END)
-    return stream
-
-
-def keys(results: list[dict[str, Any]]) -> list[str]:
-    return [re.sub(f"^{RANDOM_KEY}$", "random", result["key"]) for result in results]
-
-
-def files(directory: Path) -> list[str]:
-    return sorted(re.sub(RANDOM_KEY, "random", path.name) for path in directory.iterdir())
+    return every_input(home, examples, speech)
 
 
 @parity
@@ -123,7 +75,6 @@ class TestParity:
 
     @pytest.fixture(scope="class", params=["nine tokens", "one unused, one of its own", "embeddings only"])
     def original(self, request: pytest.FixtureRequest, home: Path) -> Iterator[tuple[str, Any]]:
-        import torch  # noqa: PLC0415
         from funasr import AutoModel as Original  # noqa: PLC0415
 
         tokens = {
@@ -131,10 +82,7 @@ class TestParity:
             "one unused, one of its own": ("生气/angry", "unuse_0", "冷静/calm", "<unk>"),
             "embeddings only": (),
         }[request.param]
-        folder = home / request.param
-        snapshots.describe(folder, snapshots.tiny(), tokens=tokens, **TOKENIZER if tokens else {})
-        state = snapshots.random_state(snapshots.tiny(), classes=len(tokens))
-        torch.save({name: torch.from_numpy(array) for name, array in state.items()}, folder / "model.pt")
+        folder = write_snapshot(home / request.param, tokens)
         level = logging.getLogger().level
         yield request.param, Original(model=str(folder), device="cpu", ncpu=2, log_level="ERROR", **QUIET)
         logging.getLogger().setLevel(level)
@@ -154,41 +102,14 @@ class TestParity:
     ) -> None:
         name, theirs = original
         ours = load(name, device="cpu", **QUIET)
-        options: dict[str, Any] = {"granularity": granularity, "extract_embedding": extract}
-        for kind, make in inputs.items():
-            folders = [tmp_path / kind / "theirs", tmp_path / kind / "ours"]
-            wanted = theirs.generate(make(), output_dir=str(folders[0]), **options)
-            given = ours.generate(make(), output_dir=str(folders[1]), **options)
-            shared = kind in {
-                "list of arrays",
-                "path and array",
-            }  # by all arrays in FunASR, and by the path before
-            if shared:
-                assert wanted[1]["key"] == wanted[0]["key"] != given[1]["key"]
-                wanted[1]["key"] = given[1]["key"]
-            assert keys(given) == keys(wanted), kind
-            for result, other in zip(given, wanted, strict=True):
-                assert list(result) == list(other), kind
-                assert result["labels"] == other["labels"]
-                assert {type(score) for score in result["scores"]} <= {float}
-                np.testing.assert_allclose(result["scores"], other["scores"], atol=1e-5)
-                assert ("feats" in result) == (extract or name == "embeddings only")
-                if "feats" in result:
-                    assert result["feats"].dtype == other["feats"].dtype
-                    assert result["feats"].shape == other["feats"].shape
-                    np.testing.assert_allclose(result["feats"], other["feats"], atol=1e-4)
-            assert len(files(folders[1])) == len({item["key"] for item in given if "feats" in item}), kind
-            if shared:
-                continue
-            assert files(folders[1]) == files(folders[0]), kind
-            for result, other in zip(given, wanted, strict=True):
-                if "feats" in result:
-                    mine, its = (
-                        np.load(folder / f"{item['key']}.npy")
-                        for folder, item in zip(folders[::-1], (result, other), strict=True)
-                    )
-                    assert mine.dtype == its.dtype
-                    np.testing.assert_allclose(mine, its, atol=1e-4)
+        same_results(
+            theirs.generate,
+            ours.generate,
+            inputs,
+            tmp_path,
+            {"granularity": granularity, "extract_embedding": extract},
+            feats=extract or name == "embeddings only",
+        )
 
     @pytest.mark.filterwarnings("ignore:FunASR's option")
     def test_other_rates(self, original: tuple[str, Any], load: Callable[..., AutoModel], speech: Samples) -> None:
@@ -209,7 +130,7 @@ class TestParity:
 
 
 class TestModels:
-    @pytest.mark.parametrize("name", [LARGE, f"iic/{LARGE}", f"emotion2vec/{LARGE}"])
+    @pytest.mark.parametrize("name", [LARGE, f"iic/{LARGE}", f"emotion2vec/{LARGE}", f"damo/{LARGE}"])
     @pytest.mark.parametrize("hub", ["ms", "modelscope", "hf", "huggingface"])
     def test_funasr_s_names_and_cache(self, tmp_path: Path, name: str, hub: str) -> None:
         place = snapshots.write(tmp_path / "modelscope" / "models" / "iic" / LARGE)
@@ -225,6 +146,12 @@ class TestModels:
             AutoModel(model="some/model", hub="hf")
         with pytest.raises(OptionsError, match="hub 'openai': choose ms or hf"):
             AutoModel(model="some/model", hub="openai")
+
+    def test_the_owner_s_former_name(self, tmp_path: Path) -> None:
+        with pytest.raises(NotInstalledError, match=f"run `emovox models pull {LARGE}`"):
+            AutoModel(model=f"damo/{LARGE}")
+        place = snapshots.write(tmp_path / "modelscope" / "models" / "damo" / LARGE)
+        assert AutoModel(model=f"damo/{LARGE}").model_path == str(place)
 
     def test_what_is_on_disk_goes_before_names(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
@@ -334,6 +261,25 @@ class TestOptions:
             model.generate(np.ones(8000, np.float32), granularity="word")
         with pytest.raises(OptionsError, match="data_type 'fbank': only sound is recognised"):
             model.generate(np.ones(8000, np.float32), data_type="fbank")
+
+    def test_called_as_in_the_first_examples(self, model: AutoModel, examples: list[Path]) -> None:
+        [given], [wanted] = model(input=str(examples[0]), key="a"), model.generate(str(examples[0]), key="a")
+        assert {**given, "feats": None} == {**wanted, "feats": None}
+
+    def test_those_of_calls_in_the_wild(self, model: AutoModel, examples: list[Path]) -> None:
+        options: dict[str, Any] = {
+            "ban_emo_unk": True,
+            "vad_kwargs": {"max_single_segment_time": 2000},
+            "language": "auto",
+        }
+        with pytest.warns(UserWarning, match="has no effect here") as caught:
+            model.generate(str(examples[0]), batch_size_s=300, disable_pbar=True, **options)
+        assert {str(warning.message).split()[2] for warning in caught} == {
+            *options,
+            "batch_size_s",
+            "disable_pbar",
+        }
+        assert {Path(warning.filename).name for warning in caught} == {Path(__file__).name}
 
     def test_progress(self, model: AutoModel) -> None:
         steps: list[tuple[int, int]] = []

@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src"
+PAGE = Path(__file__).parents[1] / "web" / "src"
 LINES = 400
 # A room imports from those before it. First come the modules that anything may use.
 ROOMS = (
@@ -53,7 +54,6 @@ ROOMS = (
     "server",
     "assistants",
     "cli",
-    "library",  # the old names of others
     "__init__",  # the public names of others
     "__main__",
 )
@@ -118,5 +118,9 @@ def test_every_exception_is_still_one() -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
-    assert {module: length for module, length in lengths.items() if length > LINES} == {}
+    """The page's are held to it too, but for what is written from the service's OpenAPI document."""
+    kinds = {".ts", ".svelte", ".css"}
+    page = [path for path in PAGE.rglob("*") if path.suffix in kinds and path != PAGE / "api" / "schema.ts"]
+    assert page
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in [*MODULES.values(), *page]}
+    assert {str(path): length for path, length in lengths.items() if length > LINES} == {}

@@ -95,7 +95,7 @@ def test_the_service(clip: Path, tmp_path: Path, speech: NDArray[np.float32]) ->
 
 
 def last(client: Client, speech: NDArray[np.float32]) -> dict[str, Any]:
-    with connect(str(client.base_url).replace("http", "ws") + "/v1/live?events=2") as socket:
+    with connect(str(client.base_url).replace("http", "ws") + "/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "store": True}))
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')

@@ -218,6 +218,25 @@ def test_one_that_is_broken_stops_nothing_else(site: Path, tmp_path: Path) -> No
     assert "spoilt  jsonl" not in run(both, "export", "--help").stdout
 
 
+def test_one_that_fails_at_its_work_costs_its_file_alone(site: Path, tmp_path: Path) -> None:
+    both = broken(site, tmp_path)
+    (both / "spoilt-0.1.dist-info" / "entry_points.txt").write_text("[emovox.exports]\nhasty = hasty:HASTY\n")
+    (both / "hasty.py").write_text(
+        "from emovox.plugins import Exporter\n"
+        "def write(given, file): file.write(b'half'); open('/no/such/template')\n"
+        "HASTY = Exporter('Hasty', 'fails', '.hasty', 'text/plain', {'segments': write})\n"
+    )
+    options = ["--model", "lite", "--outputs", tmp_path / "outputs"]
+    result = run(both, "recognize", SCENE, "--export", "hasty,jsonl", *options, code=1)
+    assert result.stderr.endswith(
+        "recognised, but not exported as hasty: writing segments.hasty failed in the package spoilt 0.1: "
+        "FileNotFoundError: No such file or directory: template (hasty.py, line 2). Tell its authors\n"
+    )
+    [directory] = (tmp_path / "outputs").glob("outputs_*")
+    files = {path.name for path in directory.iterdir()}
+    assert files == {"processed_audio.wav", "result.json", "segments.jsonl"}
+
+
 def test_importing_and_help_look_for_nothing_and_decoding_loads_none(site: Path, tmp_path: Path) -> None:
     both = broken(site, tmp_path)
     code = "import sys, emovox; assert not {'importlib.metadata', 'emovox.registry'} & set(sys.modules)"

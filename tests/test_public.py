@@ -4,8 +4,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 import emovox
 from emovox import errors
 
@@ -25,21 +23,6 @@ def test_public_names() -> None:
     ]  # fmt: skip
     assert dir(emovox) == sorted(emovox.__all__)
     assert all(getattr(emovox, name) is not None for name in emovox.__all__)
-
-
-def test_old_names_warn() -> None:
-    with pytest.warns(FutureWarning, match=r"emovox\.Heard is now emovox\.LiveUpdate"):
-        assert emovox.Heard is emovox.LiveUpdate
-    with pytest.warns(FutureWarning, match=r"emovox\.library\.Filter is now emovox\.archive\.Filter"):
-        from emovox.library import Filter  # noqa: PLC0415
-    assert Filter.__module__ == "emovox.archive.filter"
-    from emovox import archive, library  # noqa: PLC0415
-
-    for package in (archive, library):
-        with pytest.warns(
-            FutureWarning, match=rf"{package.__name__}\.Found is now emovox\.archive\.ArchiveRecord"
-        ):
-            assert package.Found is archive.ArchiveRecord
 
 
 def test_every_error_is_public() -> None:

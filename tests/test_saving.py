@@ -1,3 +1,6 @@
+import errno
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,14 +8,15 @@ import numpy as np
 import pytest
 
 from emovox.archive import Archive
-from emovox.archive.record import read_directory
-from emovox.errors import ExportError
+from emovox.archive.outputs_directory import read_directory
+from emovox.errors import AudioError, ExportError, OutputsError
 from emovox.inference.frames import FRAMES
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS, Outputs
 from emovox.saving import Save, Saving
-from support.results import recognition
+from support.exporters import break_format
+from support.results import recognition, segment
 
 
 def recognized(save: Save, recognizer: Recognizer, path: Path, **options: Any) -> Any:
@@ -91,7 +95,7 @@ def test_what_fails_leaves_nothing_but_what_is_rescued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speech: np.ndarray
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise ExportError("no pen")
+        raise OutputsError("the disk is full")
 
     monkeypatch.setattr("emovox.exports.write", fail)
     root = tmp_path / "outputs"
@@ -101,13 +105,66 @@ def test_what_fails_leaves_nothing_but_what_is_rescued(
             with saving.begin() as save:
                 assert save.sink is not None
                 save.sink(speech)
-                with pytest.raises(ExportError, match="no pen"):
+                with pytest.raises(OutputsError, match="disk is full"):
                     save.commit(recognition())
                 path = save.rescue() if rescued else None
             assert [item for item in root.iterdir() if item.name != ".emovox"] == ([path] if rescued else [])
         assert archive.is_empty()
     assert path is not None
     assert path.stat().st_size == 44 + 2 * len(speech)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ExportError("no pen"), "bad: no pen"),
+        (
+            ZeroDivisionError("so it goes"),
+            r"bad: writing segments\.bad failed: ZeroDivisionError: so it goes \(exporters\.py",
+        ),
+        (FileNotFoundError(2, "No such file", "/x/template"), "FileNotFoundError: No such file: template"),
+        (MemoryError(), r"segments\.bad failed: MemoryError \("),
+        (SystemExit(3), r"segments\.bad failed: SystemExit: 3 \("),
+        (AudioError("its own"), "AudioError: its own"),
+    ],
+)
+def test_an_export_that_fails_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speech: np.ndarray, error: BaseException, words: str
+) -> None:
+    break_format(monkeypatch, "bad", error)
+    found = recognition(segments=[segment(0, 1)])
+    with Archive(tmp_path / "a.db") as archive:
+        saving = Saving(Outputs(tmp_path / "outputs"), ("srt", "bad", "csv", "plane"), archive=archive)
+        with saving.begin() as save:
+            assert save.sink is not None
+            save.sink(speech)
+            assert save.problem is None
+            claims: list[ExportError | None] = []
+            save.commit(found, claim=lambda *_: claims.append(save.problem))
+        assert [item.outputs for item in archive.all()] == [save.directory]
+    assert save.directory is not None
+    assert {path.name for path in save.directory.iterdir()} == {AUDIO, RESULT, "segments.srt", "segments.csv"}
+    assert claims == [save.problem]
+    assert re.match(f"recognised, but not exported as bad: .*{words.removeprefix('bad: ')}", str(save.problem))
+    assert str(save.problem).count("bad: ") == 1
+    stored, _, problem = Saving(formats=("bad", "vtt")).replace(found, save.directory, link=None)
+    assert (str(problem), stored.emotion) == (str(save.problem), found.emotion)
+    assert (save.directory / "segments.vtt").exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_want_of_room_is_no_fault_of_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, wrapped: bool
+) -> None:
+    error: Exception = OSError(code, os.strerror(code))
+    if wrapped:
+        error, error.__cause__ = RuntimeError("its own words"), error
+    break_format(monkeypatch, "bad", error)
+    saving = Saving(Outputs(tmp_path), ("bad",))
+    with pytest.raises(OutputsError, match=r"segments\.bad: "), saving.begin() as save:
+        save.commit(recognition(segments=[segment(0, 1)]))
+    assert [path.name for path in tmp_path.iterdir()] == [".emovox"]
 
 
 def test_there_is_nothing_to_rescue_of_what_is_published_or_was_never_heard(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
-import warnings
 from pathlib import Path
 
 import pytest
 
 from emovox.errors import SettingsError
-from emovox.settings import ServiceSettings, config_path, misspelt, renamed, settings, survey
+from emovox.settings import ServiceSettings, config_path, misspelt, settings, survey
 
 
 def test_defaults() -> None:
@@ -75,7 +74,7 @@ def test_variables_that_are_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_survey_has_what_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "config.toml"
     monkeypatch.setenv("EMOVOX_CONFIG", str(file))
-    file.write_text("lables = 'zh'\nmax_duration = 90\nport = 'high'", encoding="utf-8")
+    file.write_text("lables = 'zh'\nmax_duration = 90\n[service]\nport = 'high'", encoding="utf-8")
     monkeypatch.setenv("EMOVOX_THREADS", "many")
     monkeypatch.setenv("EMOVOX_OUTPUTS", "")
     rows, problems = survey()
@@ -98,7 +97,6 @@ def test_the_services_settings_stand_in_a_table(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("EMOVOX_PORT", "9000")
     service = settings().service
     assert (settings().max_duration, service.max_jobs, service.port) == (60, 5, 9000)
-    assert renamed() == []
     file.write_text("[service]\nlabels = 'zh'\n", encoding="utf-8")
     settings.cache_clear()
     with pytest.raises(SettingsError, match="labels is not a setting"):
@@ -109,39 +107,39 @@ def test_the_services_settings_stand_in_a_table(tmp_path: Path, monkeypatch: pyt
 
 
 OLD = {  # of 0.1.0
-    "batch_files": 7, "hearers": 7, "hosts": "a.example", "jobs": 7, "models": 7, "origins": "https://a.example",
-    "outputs_size": 7, "streams": 7, "uploads": 7, "uploads_size": 7, "waveforms_size": 7,
+    "batch_files": "max_batch_files", "hearers": "inference_threads", "hosts": "allowed_hosts", "jobs": "max_jobs",
+    "models": "max_models", "origins": "cors_origins", "outputs_size": "max_outputs_size",
+    "streams": "max_streams", "uploads": "max_uploads", "uploads_size": "max_uploads_size",
+    "waveforms_size": "max_waveforms_size",
 }  # fmt: skip
 
 
-def test_names_of_the_last_release_are_taken_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in OLD.items():
-        monkeypatch.setenv(f"EMOVOX_{name.upper()}", str(value))
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        service = settings().service
-    assert [str(warning.message) for warning in warned] == renamed()
-    assert len(renamed()) == len(OLD)
-    assert "EMOVOX_JOBS is now EMOVOX_MAX_JOBS" in renamed()
-    assert sorted(map(str, service.model_dump(exclude_defaults=True).values())) == sorted(map(str, OLD.values()))
-    assert misspelt() == []
-    monkeypatch.setenv("EMOVOX_MAX_JOBS", "8")
-    settings.cache_clear()
-    with pytest.warns(FutureWarning):
-        assert settings().service.max_jobs == 8  # the new name counts
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_name_in_the_environment_is_refused_with_the_new_one(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"EMOVOX_{name.upper()}", "7")
+    with pytest.raises(SettingsError, match=f"EMOVOX_{name.upper()} is now EMOVOX_{OLD[name].upper()}$"):
+        settings()
+    assert OLD[name] in ServiceSettings.model_fields
+    assert misspelt() == []  # they would be said twice
+    assert len(survey()[1]) == 1
 
 
-def test_the_file_of_the_last_release_is_taken_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("jobs = 5", "jobs is now max_jobs in the table [service]"),
+        ("port = 8000", "port is now port in the table [service]"),
+        ("[service]\njobs = 5", "jobs is now max_jobs in the table [service]"),
+    ],
+)
+def test_old_names_and_places_in_the_file_are_refused_with_the_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str
 ) -> None:
     file = tmp_path / "config.toml"
-    file.write_text("port = 8000\njobs = 5\nlabels = 'zh'\n", encoding="utf-8")
+    file.write_text(line, encoding="utf-8")
     monkeypatch.setenv("EMOVOX_CONFIG", str(file))
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        assert settings().service == ServiceSettings(port=8000, max_jobs=5)
-    assert [str(warning.message) for warning in warned] == [
-        f"{file}: port is now port in the table [service]",
-        f"{file}: jobs is now max_jobs in the table [service]",
-    ]
-    assert settings().labels == "zh"
+    with pytest.raises(SettingsError) as caught:
+        settings()
+    assert str(caught.value) == f"{file}: {says}"

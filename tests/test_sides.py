@@ -268,7 +268,7 @@ def test_batches(silent: None, clip: Path, tmp_path: Path, longest: float) -> No
     run_batch(BatchConfig(str(clip), str(tmp_path / "out"), model="lite", options=options, longest=longest))
     [row] = table(tmp_path / "out")
     assert (row["side"], row["policy"], row["warnings"]) == ("worker", "eu", [NOT_INFERRED])
-    empty = ("emotion", "confidence", "angry", "embedding", "frames", "frame_embeddings", "head")
+    empty = ("emotion", "confidence", "angry", "embedding", "frames", "frame_embeddings")
     assert not any(row[name] for name in empty)
     assert row["readouts"] in (None, [])
     assert row["speech"] > 1
@@ -366,7 +366,7 @@ def test_the_service(silent: None, clip: Path, call: Path, tmp_path: Path, speec
 
 
 def live(client: Client, speech: NDArray[np.float32], **start: Any) -> Iterator[dict[str, Any]]:
-    with connect(str(client.base_url).replace("http", "ws") + "/v1/live?events=2") as socket:
+    with connect(str(client.base_url).replace("http", "ws") + "/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", **start}))
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')

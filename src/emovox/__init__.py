@@ -159,7 +159,7 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy.names(__name__, _HOME, renamed={"Heard": "LiveUpdate"})
+__getattr__ = lazy.names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

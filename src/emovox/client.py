@@ -10,7 +10,9 @@ client.fit_baseline("line3", outputs=[output["id"] for output in client.outputs(
 recognition = client.recognize("call.mp3", baseline="line3")
 """
 
+import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +126,8 @@ class Client:
     ) -> Recognition:
         """Recognise one recording; a long one becomes a job, for which this waits.
 
+        Exports that could not be made cost nothing but themselves: a warning (`UserWarning`) names them.
+
         Args:
             recording: a path, or its bytes.
             name: of the recording in the result; by default its file name.
@@ -139,6 +143,8 @@ class Client:
         answer = self._send(recording, name, {"baseline": baseline, "expect": expect, **options}, {})
         if answer.status_code == ACCEPTED:
             return self.wait(self._json(answer, "id"))
+        if (problem := answer.headers.get("x-emovox-problem")) is not None:
+            warnings.warn(json.loads(problem)["detail"], stacklevel=2)
         return self._recognition(answer)
 
     def submit(
@@ -166,13 +172,16 @@ class Client:
         """Wait for a job, and give its result. Raises as `recognize`."""
         while (view := self.job(id_))["state"] in {"queued", "running"}:
             time.sleep(every)
+        problem = view["problem"]
         if view["state"] != "done":
-            problem = view["problem"] or {
+            problem = problem or {
                 "status": 409,
                 "type": "urn:emovox:cancelled",
                 "detail": "it was cancelled",
             }
             raise ServiceError(problem["status"], problem["type"], problem["detail"])
+        if problem:
+            warnings.warn(problem["detail"], stacklevel=2)
         return self._recognition(self._ask("GET", f"/v1/jobs/{id_}/result"))
 
     def outputs(self, **filters: Any) -> Iterator[dict[str, Any]]:
@@ -249,9 +258,9 @@ class Client:
         if bool(recordings) == bool(outputs):
             raise OptionsError("a baseline is made of recordings, or of outputs: give one of the two")
         own = {} if outputs else {"side": side, "purpose": purpose, "consent": consent}
-        given = {"model": model, **own}
+        optional = {"model": model, **own}
         fields: dict[str, Any] = {"name": name, "replace": replace}
-        fields |= {key: value for key, value in given.items() if value is not None}
+        fields |= {key: value for key, value in optional.items() if value is not None}
         if outputs:
             answer = self._ask("POST", "/v1/baselines", json={**fields, "outputs": list(outputs)})
         else:
@@ -354,8 +363,8 @@ def _file(recording: str | Path | bytes) -> tuple[str, bytes]:
 
 
 def _relative(filters: Mapping[str, Any], baseline: str | None, expect: Expectation) -> dict[str, Any]:
-    given = {"baseline": baseline, "expect": expect}
-    return {**filters, **{key: _text(value) for key, value in given.items() if value is not None}}
+    options = {"baseline": baseline, "expect": expect}
+    return {**filters, **{key: _text(value) for key, value in options.items() if value is not None}}
 
 
 def _text(value: Any) -> str:

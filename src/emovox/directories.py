@@ -54,8 +54,8 @@ def scan(path: str | Path) -> Iterator[tuple[str, bool]]:
 
 def walk(entries: Entries, *, enters: Callable[[str], bool]) -> Iterator[str | Unreadable]:
     """All files in a directory and below, without hidden ones, in the order in which `entries` gives them."""
-    for found in _search((), entries, enters):
-        yield found if isinstance(found, Unreadable) else found[0]
+    for entry in _search((), entries, enters):
+        yield entry if isinstance(entry, Unreadable) else entry[0]
 
 
 def match(
@@ -84,11 +84,11 @@ def files(root: Path, failed: Failed, *, enters: Callable[[Path], bool] = lambda
         failed: is told of what can't be read.
         enters: whether to go on in one.
     """
-    for found in walk(_sorted(root), enters=_within(root, enters)):
-        if isinstance(found, Unreadable):
-            failed(root / found.name, found.reason)
+    for entry in walk(_sorted(root), enters=_within(root, enters)):
+        if isinstance(entry, Unreadable):
+            failed(root / entry.name, entry.reason)
         else:
-            yield root / found
+            yield root / entry
 
 
 def glob(
@@ -104,11 +104,11 @@ def glob(
     parts = Path(pattern).parts
     first = next((number for number, part in enumerate(parts) if MAGIC.search(part)), len(parts))
     root, matches = Path(*parts[:first]), set()
-    for found in match(parts[first:], _sorted(root), enters=_within(root, enters)):
-        if isinstance(found, Unreadable):
-            failed(root / found.name, found.reason)
+    for entry in match(parts[first:], _sorted(root), enters=_within(root, enters)):
+        if isinstance(entry, Unreadable):
+            failed(root / entry.name, entry.reason)
         else:
-            matches.add((root / found[0], found[1]))
+            matches.add((root / entry[0], entry[1]))
     return sorted(matches)
 
 

@@ -61,10 +61,10 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         UnknownEmotionError: a name is not one of the nine, or there is none.
     """
-    chosen = {_IN_CHINESE.get(name, name) for name in names}
+    english = {_IN_CHINESE.get(name, name) for name in names}
     nine = ", ".join(f"{emotion.name} {emotion.chinese}" for emotion in EMOTIONS)
-    if strangers := sorted(chosen - set(NAMES)):
+    if strangers := sorted(english - set(NAMES)):
         raise UnknownEmotionError(f"unknown emotion {', '.join(map(repr, strangers))}; the nine are {nine}")
-    if not chosen:
+    if not english:
         raise UnknownEmotionError(f"name at least one emotion; the nine are {nine}")
-    return tuple(name for name in NAMES if name in chosen)
+    return tuple(name for name in NAMES if name in english)

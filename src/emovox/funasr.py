@@ -50,6 +50,7 @@ _HUBS = {"ms": "ms", "modelscope": "ms", "hf": "hf", "huggingface": "hf"}
 _CUDA = {"cuda", "gpu"}
 _NOTHING_TRANSCRIBED = "nothing is transcribed; emovox.Recognizer finds speech (segments=True)"
 _WHY = {
+    "ban_emo_unk": "it is SenseVoiceSmall's; with Emotion2Vec FunASR takes no notice of it either",
     "batch_size": "batches are made where they pay",
     "batch_size_s": "batches are made where they pay",
     "bf16": "fp32 is computed, unless precision says otherwise",
@@ -65,7 +66,9 @@ _WHY = {
     "remote_code": "no code of a model is run",
     "spk_model": _NOTHING_TRANSCRIBED,
     "trust_remote_code": "no code of a model is run",
+    "vad_kwargs": _NOTHING_TRANSCRIBED,
     "vad_model": _NOTHING_TRANSCRIBED,
+    "vad_model_revision": _NOTHING_TRANSCRIBED,
 }
 
 _log = logging.getLogger(__name__)
@@ -222,13 +225,15 @@ class AutoModel:
                 progress_callback(number + 1, len(items))
         return results
 
+    __call__ = generate  # as the first examples of emotion2vec have it: model(input=…)
+
     def _known(self, call: _Call, options: dict[str, Any]) -> _Call:
         """A call with those of the options that mean something; of each other one a warning, once."""
         names = {field.name for field in fields(_Call)}
-        given = {name: value for name, value in options.items() if value is not None}
-        for name in given.keys() - names - {"ngpu"}:
+        call_options = {name: value for name, value in options.items() if value is not None}
+        for name in call_options.keys() - names - {"ngpu"}:
             self._warn(name, f"FunASR's option {name} has no effect here: {_WHY.get(name, 'it means nothing')}")
-        return replace(call, **{name: value for name, value in given.items() if name in names})
+        return replace(call, **{name: value for name, value in call_options.items() if name in names})
 
     def _device(self, device: object, ngpu: object) -> Device:
         """What FunASR's word for a device means here."""
@@ -261,8 +266,12 @@ def _named(model: str | os.PathLike[str], hub: str) -> str | Path:
         raise OptionsError(f"hub {hub!r}: choose ms or hf")
     if not isinstance(model, str) or os.path.lexists(model):
         return Path(model)
+    own = re.sub(r"^damo/(?=emotion2vec)", "iic/", model)  # what the owner was called until 2024
+    with suppress(NotInstalledError):
+        if own != model and resolve(f"ms:{model}"):
+            return f"ms:{model}"
     for entry in CATALOG:
-        if model in (entry.huggingface, entry.modelscope):
+        if own in (entry.huggingface, entry.modelscope):
             return entry.name
     name = f"{_HUBS[hub]}:{model}" if re.fullmatch(r"[^/:]+/[^/:]+", model) else model
     if not is_name(name):
@@ -317,16 +326,16 @@ def _places(directory: Path, keys: list[str]) -> list[Path]:
     places: dict[Path, str] = {}
     root, counts = directory.resolve(), Counter[str]()
     for key in keys:
-        place, number = directory / f"{key}.npy", 1
-        if "\0" in key or not place.resolve().is_relative_to(root):
+        path, number = directory / f"{key}.npy", 1
+        if "\0" in key or not path.resolve().is_relative_to(root):
             raise OptionsError(f"the key {key!r} leads out of {directory}")
-        while place in places:
+        while path in places:
             counts[key] += 1
             number = counts[key] + 1
-            place = directory / f"{key}_{number}.npy"
+            path = directory / f"{key}_{number}.npy"
         if number > 1:
-            _log.warning("the key %s comes again: its feats are in %s", key, place)
-        places[place] = key
+            _log.warning("the key %s comes again: its feats are in %s", key, path)
+        places[path] = key
     try:
         private.make_directory(directory)
     except OSError as error:

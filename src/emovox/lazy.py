@@ -5,23 +5,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def names(
-    package: str, modules: Mapping[str, str], renamed: Mapping[str, str] | None = None
-) -> Callable[[str], object]:
+def names(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
     """A package's `__getattr__`.
 
     Args:
         package: its `__name__`.
         modules: where each name is, as seen from the package.
-        renamed: old names, which warn, with the new ones.
     """
 
     def load(name: str) -> object:
-        if renamed and name in renamed:
-            import warnings  # noqa: PLC0415  takes a while to load
-
-            warnings.warn(f"{package}.{name} is now {package}.{renamed[name]}", FutureWarning, stacklevel=2)
-            return load(renamed[name])
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(f"{package}.{modules[name]}"), name)

@@ -67,14 +67,14 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
         unreadable.append(path)
         failed(path, reason)
 
-    found = [path.parent for path in directories.files(root, note) if path.name == RESULT]
-    if not found and not unreadable:
-        there = os.path.isdir(root)  # noqa: PTH112
+    paths = [path.parent for path in directories.files(root, note) if path.name == RESULT]
+    if not paths and not unreadable:
+        exists = os.path.isdir(root)  # noqa: PTH112
         reason = (
-            f"no outputs directories in it, as nothing in it is called {RESULT}" if there else "no such directory"
+            f"no outputs directories in it, as nothing in it is called {RESULT}" if exists else "no such directory"
         )
         raise OutputsError(f"{root}: {reason}")
-    return sorted(found)
+    return sorted(paths)
 
 
 def read_result(directory: str | Path, only: stored.Part | None = None) -> Recognition:
@@ -219,9 +219,9 @@ class Draft:
         audio = self.finish_audio()
         with _explained(self._root):
             stamp, number = datetime.now().strftime("%Y%m%d_%H%M%S"), 1  # local time, as for the directories
-            while (place := self._root / f"recording_{stamp}{f'_{number}' if number > 1 else ''}.wav").exists():
+            while (path := self._root / f"recording_{stamp}{f'_{number}' if number > 1 else ''}.wav").exists():
                 number += 1
-            return audio.rename(place)
+            return audio.rename(path)
 
     def complete(self, recognition: Recognition) -> Path:
         """Add result.json, and frames and embeddings if there are any; once. Sound that isn't to be kept goes.
@@ -269,9 +269,9 @@ class Draft:
             if recognition.recording.channel is not None:
                 stamp += f"_channel{recognition.recording.channel}"
             number = 1
-            while not (place := self._claim(stamp, number, claim)):
+            while not (path := self._claim(stamp, number, claim)):
                 number += 1
-            return place
+            return path
 
     def close(self) -> None:
         """Close the files. What was published stays; whoever opened the draft clears the rest."""
@@ -288,18 +288,18 @@ class Draft:
         return self._wav
 
     def _claim(self, stamp: str, number: int, claim: Callable[[str], None]) -> Path | None:
-        place = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
+        path = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
         # On POSIX, renaming onto an empty directory succeeds; but another program may just have made it.
-        if os.path.lexists(place):
+        if os.path.lexists(path):
             return None
-        claim(place.name)
+        claim(path.name)
         try:
-            self._path.rename(place)
+            self._path.rename(path)
         except OSError as error:
-            if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} or os.path.lexists(place):
+            if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} or os.path.lexists(path):
                 return None
             raise
-        return place
+        return path
 
 
 class Outputs:
@@ -321,10 +321,10 @@ class Outputs:
         self.path = Path(path)
         self._drafts = self.path / _DRAFTS
         with _explained(self.path):
-            there = next(place for place in (self.path, *self.path.absolute().parents) if os.path.lexists(place))
-            if not there.is_dir():
+            parent = next(place for place in (self.path, *self.path.absolute().parents) if os.path.lexists(place))
+            if not parent.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "not a directory")
-            if not os.access(there, os.W_OK | os.X_OK):
+            if not os.access(parent, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, "no permission")
             if self._drafts.is_dir():
                 with self._gate():

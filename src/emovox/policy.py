@@ -13,7 +13,6 @@ everything is inferred of everybody: the law elsewhere may be another.
 
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -231,22 +230,14 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {
-        "profile",
-        "require",
-        "require_side",
-        "ethics",
-        "abstain",
-        "retention",
-        "notice",
-        "exceptions",
-    }
+    unknown = {*content} - {"profile", "require", "ethics", "abstain", "retention", "notice", "exceptions"}
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
         names = ", ".join(sorted(unknown))
         known = "profile, require, ethics, abstain, notice, [retention] and [exceptions] reason"
-        raise SettingsError(f"{path}: {names}: a policy has {known}")
+        old = '; require_side is now require = ["side"]' if "require_side" in unknown else ""
+        raise SettingsError(f"{path}: {names}: a policy has {known}{old}")
     profile = content.get("profile")
     if profile not in PROFILES:
         raise SettingsError(f"{path}: profile must be {', '.join(PROFILES[:-1])} or {PROFILES[-1]}")
@@ -296,13 +287,10 @@ def _ethics(content: dict[str, Any], path: str) -> str | None:
 
 
 def _required(content: dict[str, Any], path: str) -> tuple[Demand, ...]:
-    names, old = content.get("require", []), _flag(content, "require_side", path)
+    names = content.get("require", [])
     if not isinstance(names, list) or not all(name in DEMANDS for name in names):
         raise SettingsError(f"{path}: require must be a list of {', '.join(DEMANDS)}")
-    if "require_side" in content:
-        text = f'{path}: require_side is now require = ["side"]; 0.3 won\'t know it'
-        warnings.warn(text, FutureWarning, stacklevel=5)
-    return tuple(name for name in DEMANDS if name in names or (name == "side" and old))
+    return tuple(name for name in DEMANDS if name in names)
 
 
 Sides = tuple[Side | None, ...]

@@ -16,6 +16,12 @@ def is_exhausted(error: OSError) -> bool:
     return error.errno in EXHAUSTED
 
 
+def shortage(error: BaseException) -> OSError | None:
+    """The refusal behind an exception, if it is for want of room or handles, which is nobody's fault."""
+    refusal = behind(error)
+    return refusal if refusal is not None and (is_full(refusal) or is_exhausted(refusal)) else None
+
+
 def reason(error: OSError, remedy: str) -> str:
     """Why a file can't be written, in a few words.
 

@@ -98,7 +98,7 @@ class Registry(Mapping[str, T], Generic[T]):
         if name in self._built_in:
             return self._built_in[name]
         with self._lock:
-            entry = self._found()[name]
+            entry = self._entry_points()[name]
             if name not in self._loaded and not self._plugins[name].problem:
                 self._load(name, entry)
             if self._plugins[name].problem:
@@ -107,13 +107,13 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._built_in
-        yield from self._found()
+        yield from self._entry_points()
 
     def __len__(self) -> int:
-        return len(self._built_in) + len(self._found())
+        return len(self._built_in) + len(self._entry_points())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._built_in or name in self._found()
+        return name in self._built_in or name in self._entry_points()
 
     def usable(self) -> Iterator[tuple[str, T]]:
         """Each name with what has it: plug-ins are imported, and those that can't be are told of and left out."""
@@ -155,14 +155,18 @@ class Registry(Mapping[str, T], Generic[T]):
         except (EmovoxError, OSError):
             raise
         except Exception as error:
-            if (plugin := self.plugin(name)) is None:
+            if self.plugin(name) is None:
                 raise
-            package = f"the package {plugin.package} {plugin.version}"
-            raise self._error(
-                f"{what} failed in {package}: {_words(error)} ({_place(error)}). Tell its authors"
-            ) from error
+            raise self.fault(name, what, error) from error
 
-    def _found(self) -> "dict[str, EntryPoint]":
+    def fault(self, name: str, what: str, error: BaseException) -> EmovoxError:
+        """The error, of the registry's kind, that says where what has this name went wrong, and whose it is."""
+        if (plugin := self.plugin(name)) is None:
+            return self._error(f"{what} failed: {_words(error)} ({_place(error)})")
+        package = f"the package {plugin.package} {plugin.version}"
+        return self._error(f"{what} failed in {package}: {_words(error)} ({_place(error)}). Tell its authors")
+
+    def _entry_points(self) -> "dict[str, EntryPoint]":
         """The entry points that may be used, looked up once."""
         with self._lock:
             if self._entries is None:
@@ -209,17 +213,17 @@ def _entries_of(group: str) -> "list[tuple[str, str, EntryPoint]]":
     """Name and version of the package, and the entry point, by name."""
     from importlib.metadata import entry_points  # noqa: PLC0415  takes a while to load, and many ask for nothing
 
-    found = []
+    items = []
     for entry in entry_points(group=group):
         try:
             package, version = str(entry.dist.name), str(entry.dist.version)  # type: ignore[union-attr]
         except Exception:  # its metadata are damaged
             package, version = entry.module, "of no known version"
-        found.append((package, version, entry))
-    return sorted(found, key=lambda item: (item[0].lower(), item[2].name))
+        items.append((package, version, entry))
+    return sorted(items, key=lambda item: (item[0].lower(), item[2].name))
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Where it came from, for those who have to find it: the first line on its way that isn't Emovox's own."""
     frames = traceback.extract_tb(error.__traceback__)
     own = str(Path(__file__).parent)
@@ -228,6 +232,9 @@ def _place(error: Exception) -> str:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        # whoever reads this needn't know where things are on this machine
+        return f"{type(error).__name__}: {error.strerror}: {Path(error.filename).name}"
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ").rstrip(".")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from emovox import exports, private, use_log
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
+from emovox.errors import ExportError
 from emovox.exports import Language
 from emovox.inference.options import EmbeddingSink, Options, Sink
 from emovox.inference.recognition import Recognition
@@ -63,7 +64,7 @@ class Saving:
 
     def replace(
         self, recognition: Recognition, directory: Path | None, *, link: str | None
-    ) -> tuple[Recognition, ArchiveRecord | None]:
+    ) -> tuple[Recognition, ArchiveRecord | None, ExportError | None]:
         """Write a recognition over an earlier one of the same recording, file by file; its sound stays.
 
         Args:
@@ -72,26 +73,41 @@ class Saving:
             link: as of `begin`.
 
         Returns:
-            What is stored in files, and what is to be archived.
+            What is stored in files, what is to be archived, and as of `export`.
 
         Raises:
             OutputsError: the disk is full, for example.
-            ExportError: an export can't be made.
             ArchiveError: the embedding is none.
         """
         stored = recognition if self.embeddings else _without_embeddings(recognition)
+        problem = None
         if directory is not None:
             write_again(directory, stored)
-            self._export(stored, directory)
+            problem = self.export(stored, directory)
         record = None
         if self.archive is not None:
             record = from_recognition(recognition, link=link, outputs=directory)
-        return stored, record
+        return stored, record, problem
 
-    def _export(self, recognition: Recognition, directory: Path) -> None:
-        """Write what of its formats can show this result."""
-        if self.formats and (formats := exports.suitable(recognition, self.formats)):
-            exports.write(recognition, directory, formats, language=self.language)
+    def export(self, recognition: Recognition, directory: Path) -> ExportError | None:
+        """Write what of its formats can show this result.
+
+        Each is written by itself: one that fails costs neither the others nor the recognition.
+
+        Returns:
+            What is missing, and why; None: nothing.
+
+        Raises:
+            OutputsError: the disk is full, for example.
+        """
+        problems: list[str] = []
+        for name in self.formats:
+            try:
+                if exports.suitable(recognition, [name]):
+                    exports.write(recognition, directory, [name], language=self.language)
+            except ExportError as error:
+                problems.append(f"{name}: {error}")
+        return ExportError(f"recognised, but not exported as {'; '.join(problems)}") if problems else None
 
 
 class Save:
@@ -99,12 +115,14 @@ class Save:
 
     Attributes:
         directory: its outputs directory, once it is published; None: there is none.
+        problem: what of the exports is missing there, and why; None: nothing.
     """
 
     def __init__(self, saving: Saving, draft: Draft | None, link: str | None) -> None:
         self._saving, self._draft, self._link = saving, draft, link
         self._recognition: Recognition | None = None
         self.directory: Path | None = None
+        self.problem: ExportError | None = None
 
     def options(self, options: Options) -> Options:
         """The options to recognise with, where these are asked for: the archive wants embeddings."""
@@ -117,7 +135,7 @@ class Save:
 
     @property
     def live_sink(self) -> Sink | None:
-        """The `sink` to hear live with: until it is recognised as a whole, the sound must be somewhere."""
+        """The `sink` of a live stream: until it is recognised as a whole, the sound must be somewhere."""
         return None if self._draft is None else self._draft.write
 
     @property
@@ -128,7 +146,7 @@ class Save:
         return None if self._saving.archive is None else _drop
 
     def finish_audio(self) -> Path:
-        """Complete the sound that the sink was given, and give its path: what was heard live is recognised there.
+        """Complete the sound that the sink was given, and give its path: a live stream is recognised from it.
 
         Raises:
             OutputsError: the disk is full, or the place can't be written to.
@@ -141,6 +159,8 @@ class Save:
     ) -> Recognition:
         """Write the outputs directory with all that is to be in it, publish it, and archive the recognition.
 
+        An export that can't be made is left out, and told by `problem`.
+
         Args:
             recognition: made with `options` and the sinks.
             claim: is told every name of the outputs directory before it is tried, and where its result.json is
@@ -151,7 +171,6 @@ class Save:
 
         Raises:
             OutputsError: the disk is full, for example.
-            ExportError: an export can't be made.
             ArchiveError: the embedding is none.
             UseLogError: it can't be logged.
             sqlalchemy.exc.SQLAlchemyError: the archive can't be written.
@@ -161,7 +180,7 @@ class Save:
         stored = recognition if saving.embeddings else _without_embeddings(recognition)
         if self._draft is not None:  # all of the directory is there, or none of it
             draft = self._draft.complete(stored)
-            saving._export(stored, draft)
+            self.problem = saving.export(stored, draft)
             for name in saving.marks:
                 private.touch(draft / name)
             self.directory = self._draft.publish(stored, claim=lambda name: claim(name, draft / RESULT))

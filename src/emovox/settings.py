@@ -2,7 +2,6 @@
 
 import difflib
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ else:
     import tomli as tomllib
 
 _NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether installing builds the page
-_RENAMED = {  # names of 0.1, taken until 0.3
+_RENAMED = {  # names of 0.1, which are refused with the new one
     "batch_files": "max_batch_files",
     "hearers": "inference_threads",
     "hosts": "allowed_hosts",
@@ -196,18 +195,16 @@ def given(**values: Any) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once. A setting given by an old name raises a `FutureWarning`.
+    """The settings of this process, read once.
 
     Raises:
-        SettingsError: a value out of range, an unknown key, or a file that isn't TOML.
+        SettingsError: a value out of range, an unknown key, an old name, or a file that isn't TOML.
     """
     sources = _Sources()
     if sources.unreadable:
         raise SettingsError(sources.unreadable)
     if sources.unknown:
         raise SettingsError(sources.unknown[0])
-    for notice in sources.renamed:
-        warnings.warn(notice, FutureWarning, stacklevel=2)
     try:
         service = ServiceSettings(**{name: value for name, value in sources.values.items() if name in _SERVICE})
         own = {name: value for name, value in sources.values.items() if name in _OWN}
@@ -262,26 +259,19 @@ def misspelt() -> list[str]:
     return [_unknown(name) for name in names]
 
 
-def renamed() -> list[str]:
-    """Settings given by an old name, a sentence each."""
-    return _Sources().renamed
-
-
 class _Sources:
     """The settings in the file and the environment.
 
     Attributes:
         values: by name.
         places: where each comes from: the file's path, or the variable.
-        renamed: settings given by an old name or in an old place, a sentence each.
-        unknown: keys of the file that aren't settings, a sentence each.
+        unknown: keys of the file that aren't settings, and variables with old names, a sentence each.
         unreadable: why the file can't be read.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         self.places: dict[str, str] = {}
-        self.renamed: list[str] = []
         self.unknown: list[str] = []
         self.unreadable = ""
         self._read_file()
@@ -303,30 +293,28 @@ class _Sources:
             self.unknown.append(f"{path}: service must be a table, [service]")
             table = {}
         for name, value in [*content.items(), *table.items()]:
-            new = _RENAMED.get(name, name)
-            in_service = name in table and name not in content
-            if new not in (_SERVICE if in_service else FIELDS):
+            if name in (_OWN if name in content else _SERVICE):
+                self.values[name], self.places[name] = value, str(path)
+            else:
                 self.unknown.append(f"{path}: {_unknown(name)}")
-                continue
-            if new != name or (new in _SERVICE and not in_service):
-                self.renamed.append(f"{path}: {name} is now {new} in the table [service]")
-            self.values[new], self.places[new] = value, str(path)
 
     def _read_environment(self) -> None:
         variables = {key.upper(): key for key in environ if environ[key]}
-        for name in (*_RENAMED, *FIELDS):  # if both are given, the new name counts
+        for name in (*_RENAMED, *FIELDS):
             variable = variables.get(f"EMOVOX_{name.upper()}")
             if variable is None:
                 continue
-            new = _RENAMED.get(name, name)
-            if new != name:
-                self.renamed.append(f"{variable} is now EMOVOX_{new.upper()}")
-            self.values[new], self.places[new] = environ[variable], variable
+            if name in _RENAMED:
+                self.unknown.append(_unknown(variable))
+            else:
+                self.values[name], self.places[name] = environ[variable], variable
 
 
 def _unknown(name: str) -> str:
     prefix = "EMOVOX_" if name.upper().startswith("EMOVOX_") else ""
     word = name[len(prefix) :].lower()
+    if (new := _RENAMED.get(word, word)) in _SERVICE:
+        return f"{name} is now EMOVOX_{new.upper()}" if prefix else f"{name} is now {new} in the table [service]"
     near = difflib.get_close_matches(word, FIELDS, n=1)
     meant = near[0].upper() if prefix and near else near[0] if near else ""
     hint = f": did you mean {prefix}{meant}?" if near else "; `emovox config show` lists all settings"

@@ -17,11 +17,11 @@ from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure, read_rows
+from emovox.labels.readers import READERS
 from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
 from emovox.policy import Side, Sides, listed_sides, side_of
 
-LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
 _WHOLE = "what was kept is of all its channels together: give the recording"
 
@@ -73,7 +73,7 @@ def find_sources(argument: str, *, column: str | None = None) -> list[RecordingS
         AudioError: there is no such file, or no recording.
     """
     path = Path(argument)
-    if path.suffix.lower() in LISTS and path.is_file():
+    if path.suffix.lower().removeprefix(".") in READERS and path.is_file():
         return list(_listed(path, column))
     if not path.is_dir():
         return [RecordingSource(file, str(file)) for file in find(argument)]
@@ -121,8 +121,8 @@ def embed_speech(
             begin(source.name)
             try:
                 own = listed_sides(source.columns, recognizer.policy) or sides
-                said = joined_notes(notes, listed_notes(source.columns))
-                embeddings += _of(source, recognizer, cache, channels=channels, sides=own, notes=said)
+                declared = joined_notes(notes, listed_notes(source.columns))
+                embeddings += _of(source, recognizer, cache, channels=channels, sides=own, notes=declared)
             except DecoderError:  # not the recording's fault
                 raise
             except EmovoxError as error:
@@ -149,9 +149,9 @@ def _of(
         kept_side = stored_recording(source.path.parent).side
         yield SpeechEmbedding(source, own, embedding, known, kept_side or side)
         return
-    kept = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
-    known, own, own_side = kept[:3]
-    notes = joined_notes(notes, kept.notes)
+    record = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
+    known, own, own_side = record[:3]
+    notes = joined_notes(notes, record.notes)
     stored = known is not None
     if stored and channels and own is None:
         raise LabelsError(_WHOLE)
@@ -192,9 +192,12 @@ def _of(
 
 
 def _listed(path: Path, column: str | None) -> Iterator[RecordingSource]:
-    rows, columns, spans, _ = read_rows(path)
+    rows, columns, spans, _ = read_rows(path, recording=lambda path, _: path.stem)
     if any(spans):
-        raise LabelsError(f"{path}: it is about stretches of a recording: list whole recordings in a table")
+        raise LabelsError(
+            f"{path}: it is about stretches of recordings, and a baseline is made of all speech in each: name the "
+            "recordings, or a list of them"
+        )
     name = lists.column(columns, column, PATHS, str(path))
     for number, row in enumerate(rows, 1):
         if not row.get(name):

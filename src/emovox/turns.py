@@ -1,4 +1,4 @@
-"""The turns of one voice, heard in a thread of its own while they are spoken: what voice agents are built on.
+"""The turns of one voice, recognised in a thread of its own while they are spoken: what voice agents are built on.
 
 Sound goes in without waiting, and a turn comes out as a future once its last sound is recognised. It is
 recognised here, or by a service over its WebSocket, with the same result. The frameworks' own packages are in
@@ -118,13 +118,13 @@ class Turns:
         self._closed, self._lock = False, threading.Lock()
         self._orders: queue.SimpleQueue[Callable[[], bool] | _Sound] = queue.SimpleQueue()
         self.ready: Future[None] = Future()
-        """Done when it hears; or what went wrong."""
+        """Done when the model, or the service, is there; or what went wrong."""
         self._thread = threading.Thread(target=self._run, name="emovox-turns", daemon=True)
         self._thread.start()
         atexit.register(self._leave)
 
     def push(self, samples: NDArray[Any], sample_rate: int) -> None:
-        """Hear the next sound, of any rate: (n,) or (n, channels), which are averaged."""
+        """Take the next sound, of any rate: (n,) or (n, channels), which are averaged."""
         self._order((samples, sample_rate))
 
     def begin(self) -> None:

@@ -96,8 +96,8 @@ def _first_tier(text: str) -> list[Cue]:
     """Those of the first tier of intervals that says something."""
     tiers: dict[str, list[Cue]] = {}
     try:
-        for start, end, tier, said in textgrid(text):
-            tiers.setdefault(tier, []).append(Cue(start, end, " ".join(said.split())))
+        for start, end, tier, content in textgrid(text):
+            tiers.setdefault(tier, []).append(Cue(start, end, " ".join(content.split())))
     except ValueError:
         return []
     return next((cues for cues in tiers.values() if any(cue.lasts for cue in cues)), [])
@@ -153,9 +153,9 @@ def edited(text: str, edit: Callable[[Cue, str], str]) -> str:
             continue
         at = _payload(block, times)
         own = block[at:]
-        said = own.strip()
-        before, _, after = own.partition(said) if said else (own, "", "")
-        pieces[number] = block[:at] + before + edit(_cue(times, own), said) + after
+        spoken = own.strip()
+        before, _, after = own.partition(spoken) if spoken else (own, "", "")
+        pieces[number] = block[:at] + before + edit(_cue(times, own), spoken) + after
     return "".join(pieces)
 
 
@@ -207,11 +207,11 @@ def _list(data: Any, key: str) -> list[Any]:
 
 
 def _of_item(item: Mapping[str, Any], text: str) -> Cue | None:
-    start, end, said = item.get("start"), item.get("end"), item.get(text, item.get("text"))
+    start, end, content = item.get("start"), item.get("end"), item.get(text, item.get("text"))
     numbers = all(isinstance(time, (int, float)) and not isinstance(time, bool) for time in (start, end))
-    if not numbers or not isinstance(said, str):
+    if not numbers or not isinstance(content, str):
         return None
-    return Cue(float(item["start"]), float(item["end"]), plain_spaces(said))
+    return Cue(float(item["start"]), float(item["end"]), plain_spaces(content))
 
 
 def plain_spaces(text: str) -> str:

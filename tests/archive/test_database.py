@@ -18,7 +18,7 @@ from emovox.archive import Archive, Filter, schema
 from emovox.archive import database as tables
 from emovox.archive.database import VERSION_TABLE, open_database
 from emovox.archive.importing import import_directories
-from emovox.archive.record import read_directory
+from emovox.archive.outputs_directory import read_directory
 from emovox.archive.schema import HEAD
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError

@@ -12,7 +12,7 @@ import pytest
 
 from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
-from emovox.archive.record import possible_ids, read_directory, read_readouts
+from emovox.archive.outputs_directory import possible_ids, read_directory, read_readouts
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError, OutputsError
 from emovox.inference.frames import FrameReadout, Frames

@@ -72,4 +72,6 @@ def test_nothing_found_is_said(tree: Path) -> None:
         find(str(tree / "empty"))
     with pytest.raises(RecordingNotFoundError, match="nothing matches"):
         find(str(tree / "*.flac"))
+    with pytest.raises(RecordingNotFoundError, match=r"https://host/call\.mp3: only files on this machine"):
+        find("https://host/call.mp3")
     assert find(str(tree / "gone.wav")) == [tree / "gone.wav"], "opening it says that it is missing"

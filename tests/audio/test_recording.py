@@ -69,6 +69,7 @@ def test_what_is_not_there_or_not_a_file(tmp_path: Path) -> None:
     missing = error(tmp_path / "gone.wav")
     assert isinstance(missing, RecordingNotFoundError)
     assert str(missing) == f"{tmp_path / 'gone.wav'}: no such file"
+    assert "download it first" in error("https://host/call.mp3").reason
     assert error(tmp_path).reason == "not a file"
     assert error("a\0b").reason == "embedded null byte"
     assert error(b"").reason == "the file is empty"

@@ -18,11 +18,11 @@ from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
-from emovox.batch.schema import schema
+from emovox.batch.schema import Version, schema
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
-from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.errors import BatchError, DecoderError, ExportError, ModelError, OutputsError
 from emovox.files import DRAFT
 from emovox.inference.options import Options
 from emovox.inference.recognition import Granularity, Recognition, Segment
@@ -31,6 +31,7 @@ from emovox.outputs import AUDIO, RESULT, Outputs
 from support import heads, tiny
 from support.batches import StopError, run, table
 from support.depths import too_deep
+from support.exporters import break_format
 from support.zoo import film, wav
 
 Encode = Callable[..., Path]
@@ -112,7 +113,7 @@ def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> 
     alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", segments=True)
     assert alone.frames is not None
     row = table(tmp_path / "out")[0]
-    assert (row["emotion"], row["angry"], row["head"], row["frames"]["scores"]) == (None, None, None, None)
+    assert (row["emotion"], row["angry"], row["frames"]["scores"]) == (None, None, None)
     assert [name for name, _ in row["readouts"]] == [readout.name for readout in readouts]
     pairs: list[tuple[Any, Recognition | Segment]] = [(row, alone)]
     pairs += zip(row["segments"], alone.segments or [], strict=True)
@@ -138,11 +139,14 @@ def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> 
     assert (again.labels, again.values, again.done) == (status.labels, status.values, 0)
 
 
-def test_a_batch_begun_before_there_were_readouts_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("since", ["0.1", "0.2"])
+def test_a_batch_that_an_earlier_version_began_goes_on(
+    calls: Path, model: str, tmp_path: Path, since: Version
+) -> None:
     run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     (shard,) = (tmp_path / "out/recognitions").iterdir()
     rows = pq.read_table(shard).to_pylist()
-    old = pa.Table.from_pylist(rows, schema("recognitions", readouts=False))
+    old = pa.Table.from_pylist(rows, schema("recognitions", since=since))
     pq.write_table(old, shard)
     status, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     assert (status.before, sum(status.emotions.values())) == (1, 12)
@@ -497,6 +501,68 @@ def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_p
     assert pq.read_table(tmp_path / "none" / "recognitions").num_rows == 0
 
 
+def test_an_export_that_fails_costs_itself_alone(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (calls / "text.wav").unlink()
+    out = tmp_path / "out"
+    wish = BatchConfig(
+        str(calls), str(out), model=model, options=Options(segments=True), outputs_dirs=True,
+        archive=True, formats=("csv", "vtt"),
+    )  # fmt: skip
+    with monkeypatch.context() as patch:
+        break_format(patch, "vtt", ExportError("no pen"))
+        for number in range(2):  # the second run finds what the first one left
+            status, _ = run(wish)
+            assert (status.done, status.before) == ((12, 0), (0, 12))[number]
+            assert (status.incomplete, status.failed + status.failed_before) == (11, 1)
+            rows, errors = table(out), table(out, "errors")
+            assert [row["emotion"] is not None for row in rows] == [True] * 12
+            assert sum(row["reason"] == "recognised, but not exported as vtt: no pen" for row in errors) == 11
+            assert len({row["path"] for row in errors}) == len(errors) == 12
+        for row in rows:
+            assert {path.suffix for path in (out / "outputs" / row["outputs"]).glob("segments.*")} == {".csv"}
+        with Archive(out / "outputs.db") as archive:
+            assert len(list(archive.all())) == 11
+        status, _ = run(replace(wish, retry_failed=True))
+        assert (status.done, status.failed, status.incomplete) == (0, 1, 11)
+        assert len(table(out, "errors")) == 12
+    status, _ = run(replace(wish, retry_failed=True))
+    assert (status.done, status.failed, status.incomplete) == (0, 1, 0)
+    assert [Path(row["path"]).name for row in table(out, "errors")] == ["empty.wav"]
+    for row in rows:
+        assert (out / "outputs" / row["outputs"] / "segments.vtt").exists()
+    assert table(out) == rows
+
+
+def test_an_error_of_what_has_a_row_is_never_written_before_the_row(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (calls / "empty.wav").unlink()
+    (calls / "text.wav").unlink()
+    break_format(monkeypatch, "vtt", ExportError("no pen"))
+    wish = BatchConfig(
+        str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True), outputs_dirs=True,
+        formats=("vtt",),
+    )  # fmt: skip
+    written: list[str] = []
+    add, write = Shards.add, Shards.write
+
+    def add_and_flush(self: Shards, rows: Any) -> None:
+        add(self, rows)
+        if self.place.address.endswith("errors"):
+            self.flush()
+
+    def note(self: Shards, name: str, rows: list[dict[str, Any]]) -> None:
+        written.append(self.place.address.rpartition("/")[2])
+        write(self, name, rows)
+
+    monkeypatch.setattr(Shards, "add", add_and_flush)
+    monkeypatch.setattr(Shards, "write", note)
+    run(wish)
+    assert written[:4] == ["recognitions", "errors"] * 2
+
+
 def test_a_full_disk_is_no_fault_of_the_recordings(
     calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -569,10 +635,9 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
     (row,) = table(tmp_path / "out")
     verdict = alone.readouts[own.name]
-    assert (row["head"]["name"], row["head"]["label"]) == (own.name, verdict.label)
-    assert dict(row["head"]["scores"]) == verdict.scores == dict(dict(row["readouts"])[own.name]["scores"])
-    assert row["frames"]["head_labels"] == list(own.classes)
-    assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
+    said, curve = dict(row["readouts"])[own.name], dict(row["frames"]["readouts"])[own.name]
+    assert (said["label"], dict(said["scores"])) == (verdict.label, verdict.scores)
+    assert (curve["labels"], len(curve["scores"])) == (list(own.classes), len(row["frames"]["scores"]))
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
     with pytest.raises(BatchError, match="differs in options"):
         run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))

@@ -19,13 +19,14 @@ from emovox.baselines.fitting import fit
 from emovox.batch.config import BatchConfig
 from emovox.batch.schema import RECOGNITIONS
 from emovox.batch.tables import Shards
-from emovox.errors import BaselineError, BatchError
+from emovox.errors import BaselineError, BatchError, ExportError
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import RESULT, read_result
 from support import tiny
 from support.baselines import with_reference
 from support.batches import Row, StopError, run, table
+from support.exporters import break_format
 from support.zoo import wav
 
 NINE = with_reference(
@@ -217,6 +218,31 @@ def test_outputs_directories_and_the_archive_say_what_the_tables_say(
         records = list(archive.all())
         assert all(archive.embedding(item.id) is not None for item in records)
     assert len(records) == 5
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    calls: Path, examples: list[Path], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    options = Options(segments=True, baseline="corpus")
+    wish = BatchConfig(str(calls), str(out), model=model, options=options, outputs_dirs=True, archive=True)
+    wish = replace(wish, formats=("csv", "vtt"))
+    with monkeypatch.context() as patch:
+        break_format(patch, "vtt", ExportError("no pen"))
+        for _ in range(2):
+            status, _engine = run(wish)
+            errors = table(out, "errors")
+            assert [Path(row["path"]).name for row in errors] == sorted(path.name for path in examples[:5])
+            assert {row["reason"] for row in errors} == {"recognised, but not exported as vtt: no pen"}
+            assert status.incomplete == 5
+            for name in list((out / "recognitions").iterdir()):  # as a kill before it is written would
+                name.unlink()
+    with Archive(out / "outputs.db") as archive:
+        assert len(list(archive.all())) == 5
+    status, _engine = run(replace(wish, retry_failed=True))
+    assert (status.incomplete, table(out, "errors")) == (0, [])
+    for row in table(out):
+        assert (out / "outputs" / row["outputs"] / "segments.vtt").exists()
 
 
 def test_a_directory_of_two_recordings_is_that_of_the_first(

@@ -287,3 +287,18 @@ def test_a_name_that_no_table_can_hold(tmp_path: Path) -> None:
     (tmp_path / name.decode(errors="surrogateescape")).touch()
     (found,) = find(str(tmp_path))
     assert found == Failed(f"{tmp_path}/x\\udcff.wav", BAD_NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "instead"),
+    [
+        ("call.TextGrid", "", "the recordings, or a list of them"),
+        ("call.eaf", "", "the recordings, or a list of them"),
+        ("call.txt", "0.5\t1.25\tangry\n", "the recordings, or a list of them"),
+        ("db.yaml", "", "one of its tables"),
+    ],
+)
+def test_annotations_are_refused(tmp_path: Path, name: str, content: str, instead: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BatchError, match=f"{name}: .*: it is about stretches of recordings, .*: name {instead}"):
+        list(find(str(tmp_path / name)))

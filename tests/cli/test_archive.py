@@ -14,7 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from emovox.archive import Archive
-from emovox.archive.record import ArchiveRecord, read_directory
+from emovox.archive.outputs_directory import read_directory
+from emovox.archive.record import ArchiveRecord
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
 from emovox.inference.recognizer import Recognizer

@@ -13,7 +13,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.inference.recognition import Recognition
 from emovox.models.catalog import resolve
 from emovox.models.runtime.engine import read_metadata
-from support import tiny
+from support import calls, tiny
 from support.baselines import baseline
 
 Run = Callable[..., tuple[int, str, str]]
@@ -168,6 +168,10 @@ def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.Monk
     code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
     assert code == 130
     assert "Replace the baseline calls?" in err
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
+    assert code == 2
+    assert "nobody is there to answer: give --yes" in err
     assert run("baseline", "fit", listed, "--name", "calls", "--model", "lite", "--yes")[0] == 0
 
 
@@ -215,3 +219,17 @@ def test_what_recognize_refuses(run: Run, examples: list[Path], tmp_path: Path) 
     model = tiny.write(tmp_path / "tiny.onnx")
     code, _, err = run(*common[:2], "--model", model, "--no-save", "--baseline", "line3")
     assert (code, "was made with the model lite" in err) == (1, True)
+
+
+@pytest.mark.parametrize(("name", "content"), [("call.txt", "0\t1\tangry\n"), ("call.TextGrid", None)])
+def test_annotations_are_refused(run: Run, tmp_path: Path, name: str, content: str | None) -> None:
+    path = tmp_path / name
+    if content is None:
+        calls.write_textgrid(path, [calls.Mark(0, 1, "angry")])
+    else:
+        path.write_text(content)
+    code, _, err = run("baseline", "fit", path, "--name", "line3")
+    assert code == 2
+    assert "it is about stretches of recordings, and a baseline is made of all speech in each" in " ".join(
+        err.split()
+    )

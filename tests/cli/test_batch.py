@@ -64,7 +64,7 @@ def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_
     )
     code, out, err = run(*command, "--quiet")
     assert (code, out) == (1, "")
-    assert err == "Error: 1 recording failed: heard/errors says why\n"
+    assert err == f"Error: {tmp_path / 'no.wav'}: no such file\nError: 1 recording failed: heard/errors says why\n"
     code, _, err = run(*command)
     assert code == 1
     assert "0 recordings recognised, 1 in earlier runs, 1 failed" in err

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emovox.audio.wav import WavWriter
-from support import poison, tiny
+from support import calls, poison, tiny
 from support.depths import too_deep
 
 Run = Callable[..., tuple[int, str, str]]
@@ -38,7 +38,6 @@ def test_figures_files_and_pictures(run: Run, manifest: Path, monkeypatch: pytes
     assert Path("report/report.html").read_text().count("data:image/png") == 3
     rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
     assert [row["prediction"] for row in rows] == [row["label"] for row in rows]
-    assert [row["heard"] for row in rows] == [row["label"] for row in rows]  # its old name, for a release
     with Image.open("report/confusion.png") as image:
         assert image.width > 300
     code, out, _ = run("evaluate", manifest, "--model", "lite", "--format", "json", "-q")
@@ -48,18 +47,17 @@ def test_figures_files_and_pictures(run: Run, manifest: Path, monkeypatch: pytes
 def test_the_table_has_what_the_list_says(run: Run, manifest: Path) -> None:
     head, *lines = manifest.read_text().replace(",angry,", ",Wut,").splitlines()
     lines = [f"{line[:-2]}{'AB'[number % 3 == 0]},=1+1,{number % 2}" for number, line in enumerate(lines)]
-    manifest.write_text("\n".join([f"{head},heard,fold", *lines, "none.wav,难过,A,,0"]))
+    manifest.write_text("\n".join([f"{head},prediction,fold", *lines, "none.wav,难过,A,,0"]))
     code, out, err = run("evaluate", manifest, "--model", "lite", "--out", "report", "--labels", "zh")
     assert code == 1
     assert "95 %: 2000 bootstrap draws of whole groups, by speaker (2)" in out
     assert "Warning: 2 of 2 folds (column fold) share speakers with others" in err
     rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
     assert [row["label_in_list"] for row in rows if row["label"] == "angry"] == ["Wut"]
-    assert {row["heard_in_list"] for row in rows} == {"'=1+1", ""}
+    assert {row["prediction_in_list"] for row in rows} == {"'=1+1", ""}
     assert (rows[-1]["label"], rows[-1]["label_in_list"], rows[-1]["speaker"]) == ("sad", "难过", "A")
     table = {row["label"]: row for row in csv.DictReader(Path("report/confusion.csv").read_text().splitlines())}
     assert (table["angry"]["angry"], table["sad"]["sad"], table["sad"]["not recognised"]) == ("1", "1", "1")
-    assert table["sad"]["not heard"] == "1"  # its old name, for a release
     assert "surprised" not in table["sad"]
 
 
@@ -201,7 +199,7 @@ def test_foreign_classes(run: Run, rated: Path) -> None:
     assert code == 0, err
     assert "8 recordings; tiny 1 (fp32), readout emotion\ncompeting: rabbia, calma, noia" in out
     head = Path("report/clips.csv").read_text().splitlines()[0]
-    assert head == "path,label,prediction,confidence,rabbia,gioia,paura,calma,noia,failure,label_in_list,heard"
+    assert head == "path,label,prediction,confidence,rabbia,gioia,paura,calma,noia,failure,label_in_list"
 
 
 def test_figures_with_and_without_a_baseline(run: Run, manifest: Path) -> None:
@@ -222,3 +220,16 @@ def test_figures_with_and_without_a_baseline(run: Run, manifest: Path) -> None:
     assert "choose a baseline, too" in err
     code, _, err = run("evaluate", manifest, "--model", "lite", "--baseline", "none_such")
     assert (code, "no baseline 'none_such'" in err) == (1, True)
+
+
+def test_stretches_are_called_so(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    marks = calls.write_call(tmp_path / "call.wav", examples[:4])
+    path = calls.write_textgrid(tmp_path / "call.TextGrid", marks)
+    code, out, err = run("evaluate", path, "--model", "lite", "--out", "report", "-q")
+    assert code == 0, err
+    assert "4 stretches; lite" in out
+    assert "95 %: 2000 bootstrap draws of single stretches" in out
+    assert json.loads(Path("report/evaluation.json").read_text())["stretches"] == 4
+    report = Path("report/report.html").read_text()
+    assert "4 stretches; lite" in report
+    assert "recordings" not in report

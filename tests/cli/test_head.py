@@ -51,9 +51,8 @@ def test_from_a_list_to_a_verdict(run: Run, labels: Path, examples: list[Path], 
     assert "  calls" in out
     [place] = (tmp_path / "here" / "outputs").glob("outputs_*")
     result = json.loads((place / "result.json").read_text())
-    assert result["head"]["name"] == "calls"
-    assert set(result["head"]["scores"]) == {"complaint", "praise"}
-    assert result["segments"][0]["head"]["label"] in ("complaint", "praise")
+    assert set(result["readouts"]["calls"]["scores"]) == {"complaint", "praise"}
+    assert result["segments"][0]["readouts"]["calls"]["label"] in ("complaint", "praise")
 
     code, out, _ = run("head", "export", "calls", tmp_path / "given.json")
     assert code == 0
@@ -121,11 +120,7 @@ def test_all_forms_of_a_result_have_it(
     _, out, _ = run("recognize", examples[0], *options, "--no-save", "--format", "csv")
     [row] = csv.DictReader(io.StringIO(out))
     expected = recognizer.recognize(examples[0], head=own).readouts["calls"]
-    assert (row["head"], row["head_label"], row["head_confidence"]) == (
-        "calls",
-        expected.label,
-        f"{expected.confidence:.6f}",
-    )
+    assert (row["calls.label"], row["calls.confidence"]) == (expected.label, f"{expected.confidence:.6f}")
     code, _, err = run(
         "recognize", examples[0], *options, "--granularity", "frame", "--export", "csv,srt,textgrid,parquet"
     )
@@ -135,10 +130,10 @@ def test_all_forms_of_a_result_have_it(
     jsonschema.validate(json.loads(text), json_schema())
     assert Recognition.from_json(text).to_json() == text
     segments = list(csv.DictReader((place / "segments.csv").read_text(encoding="utf-8").splitlines()))
-    assert {row["head_label"] for row in segments} <= set(own.classes)
+    assert {row["calls.label"] for row in segments} <= set(own.classes)
     frames = list(csv.DictReader((place / "frames.csv").read_text(encoding="utf-8").splitlines()))
-    assert float(frames[0]["head_laut, sehr"]) + float(frames[0]["head_leise"]) == pytest.approx(1, abs=1e-5)
-    assert '"head calls"' in (place / "segments.TextGrid").read_text(encoding="utf-8")
+    assert float(frames[0]["calls.laut, sehr"]) + float(frames[0]["calls.leise"]) == pytest.approx(1, abs=1e-5)
+    assert '"calls.label"' in (place / "segments.TextGrid").read_text(encoding="utf-8")
     assert " · l" in (place / "segments.srt").read_text(encoding="utf-8")
 
 
@@ -205,14 +200,12 @@ def test_from_ratings_to_values(run: Run, rated: Path, examples: list[Path], tmp
     result = json.loads((place / "result.json").read_text())
     assert result["readouts"]["mood"]["range"] == [1, 7]
     assert set(result["readouts"]["mood"]["values"]) == {"arousal"}
-    assert "head" not in result
     jsonschema.validate(result, json_schema())
     with (place / "segments.csv").open() as file:
         assert float(next(csv.DictReader(file))["mood.arousal"])
     code, out, err = run("recognize", examples[0], *options, "--no-save", "--format", "csv")
     assert code == 0, err
     [row] = csv.DictReader(io.StringIO(out))
-    assert "head" not in row
     assert float(row["mood.arousal"]) == pytest.approx(result["readouts"]["mood"]["values"]["arousal"], abs=1e-4)
 
     rated.write_text(rated.read_text().replace("r0.npy", str(examples[0])).split("\nr1.npy")[0])

@@ -29,6 +29,7 @@ from emovox.packages import install
 from emovox.settings import settings
 from support import poison
 from support.baselines import baseline
+from support.exporters import break_format
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -153,8 +154,8 @@ def test_a_file_in_real_time(run: Run, recognizer: Recognizer, examples: list[Pa
     code, out, _ = run("listen", examples[0], "--jsonl", "--duration", "1")
     assert code == 0
     assert time.monotonic() - started >= 1
-    full = {event["time"]: event for event in expected(recognizer, speech) if event["type"] == "heard"}
-    told = [event for event in events_of(out) if event["type"] == "heard"]
+    full = {event["time"]: event for event in expected(recognizer, speech) if event["type"] == "update"}
+    told = [event for event in events_of(out) if event["type"] == "update"]
     assert told[-1]["time"] == 1
     assert all(event == full[event["time"]] for event in told), "late or not, what is heard is the same"
     assert len(saved()[1]) == 16_000
@@ -188,7 +189,7 @@ def test_a_pipe(tmp_path: Path, recognizer: Recognizer, speech: np.ndarray, rate
     result, samples = saved(tmp_path / "outputs")
     assert result["recording"]["name"] == "stdin"
     assert len(samples) == pytest.approx(len(speech) * 16_000 / rate, abs=1)
-    assert [event["time"] for event in events if event["type"] == "heard"][-1] == len(samples) // 4_000 / 4
+    assert [event["time"] for event in events if event["type"] == "update"][-1] == len(samples) // 4_000 / 4
     if fast and rate == 16_000:
         assert events == expected(recognizer, speech)
 
@@ -329,6 +330,19 @@ def test_exports_and_the_archive(run: Run, examples: list[Path]) -> None:
         assert item.outputs == directory.absolute()
         assert archive.embedding(item.id) is not None
         assert len(archive.segments(item.id)) == 1
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", errors.ExportError("no pen"))
+    code, _, err = run("listen", examples[0], "--fast", "--export", "srt,csv", "--archive")
+    [directory] = Path("outputs").glob("outputs_*")
+    assert (directory / "segments.csv").exists()
+    assert code == 1
+    assert f"saved in {directory}\nError: recognised, but not exported as srt: no pen" in err
+    with Archive() as archive:
+        assert [item.outputs for item in archive.all()] == [directory.absolute()]
 
 
 def test_only_what_is_archived_has_an_archive(run: Run, examples: list[Path]) -> None:
@@ -500,8 +514,8 @@ def test_a_fake_microphone_is_heard_and_saved(
     result, samples = saved()
     np.testing.assert_array_equal(samples, np.rint(speech * 32768))
     assert result["recording"]["name"] == "Headset"
-    full = {event["time"]: event for event in expected(recognizer, speech) if event["type"] == "heard"}
-    assert all(full[event["time"]] == event for event in events_of(out) if event["type"] == "heard")
+    full = {event["time"]: event for event in expected(recognizer, speech) if event["type"] == "update"}
+    assert all(full[event["time"]] == event for event in events_of(out) if event["type"] == "update")
 
 
 def test_what_the_driver_loses_is_counted(driver: FakeDriver, speech: np.ndarray) -> None:

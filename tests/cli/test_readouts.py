@@ -16,10 +16,9 @@ from praatio import textgrid as praat
 
 from emovox import exports
 from emovox.emotions import NAMES
-from emovox.inference.recognizer import Recognizer
 from emovox.models.readout import Readout
 from emovox.outputs import read_result
-from support import heads, tiny
+from support import tiny
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -156,26 +155,3 @@ def test_a_table_of_classes_and_values(run: Run, examples: list[Path], tmp_path:
     lines = run("recognize", examples[0], "--model", model, "--no-save")[1].splitlines()
     assert lines[1].split()[-1] == "–"
     assert lines[2].split()[:2] == ["!", "no_head:"]
-
-
-def test_a_trained_head_keeps_its_older_columns(
-    run: Run, examples: list[Path], tmp_path: Path, recognizer: Recognizer
-) -> None:
-    path = tmp_path / "mine.json"
-    head = heads.head(recognizer.metadata, name="mine")
-    head.write(path)
-    arguments = ["--model", "lite", "--head", path, "--segments", "--export", "csv,textgrid"]
-    code, out, err = run("recognize", examples[0], *arguments, "--format", "csv", "--granularity", "frame")
-    assert (code, "Deprecat" in err) == (0, False)
-    [row] = csv.DictReader(io.StringIO(out))
-    assert list(row)[-7:] == [
-        "head", "head_label", "head_confidence", "mine.label", "mine.confidence", "mine.calm", "mine.loud",
-    ]  # fmt: skip
-    assert (row["head"], row["head_label"]) == ("mine", row["mine.label"])
-    [place] = Path("outputs").glob("outputs_*")
-    segments, frames = pd.read_csv(place / "segments.csv"), pd.read_csv(place / "frames.csv")
-    assert segments["head_confidence"].tolist() == segments["mine.confidence"].tolist()
-    for name in head.classes:
-        assert frames[f"head_{name}"].tolist() == frames[f"mine.{name}"].tolist()
-    grid = praat.openTextgrid(str(place / "segments.TextGrid"), False, reportingMode="error")
-    assert grid.tierNames == ("emotion", "confidence", "head mine", "mine.label", "mine.confidence")

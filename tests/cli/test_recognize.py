@@ -17,6 +17,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.archive import Archive
 from emovox.audio.isolation.process import Process
 from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, NAMES
@@ -27,6 +28,7 @@ from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
 from support.depths import too_deep
+from support.exporters import break_format
 from support.zoo import film, wav
 
 Run = Callable[..., tuple[int, str, str]]
@@ -117,10 +119,11 @@ def test_where_json_has_the_frames(run: Run, examples: list[Path], monkeypatch: 
         return [item["frames"] for item in found]
 
     for form in ("json", "jsonl"):
-        [inline], [named] = items("--format", form), items("--format", form, "--frames", "file")
+        [inline], [named] = items("--format", form, "--frames", "inline"), items("--format", form)
         assert named["count"] == len(inline["scores"]) == len(inline["logits"])
         assert named["file"] == "frames.npz"
-        assert items("--format", form, "--frames", "inline") == items("--format", form, "--no-save") == [inline]
+        assert items("--format", form, "--frames", "file") == [named]
+        assert items("--format", form, "--no-save") == [inline]
         with monkeypatch.context() as patch:
             patch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
             assert items("--format", form) == [named]
@@ -201,6 +204,15 @@ def test_directories_and_globs(run: Run, examples: list[Path]) -> None:
         "recognize", f"{examples[0].parent}/*{examples[0].name[-12:]}", "--format", "jsonl", "--no-save"
     )
     assert len(out.splitlines()) == 1
+
+
+def test_where_nothing_can_be_recognised_only_the_reasons_are_printed(run: Run) -> None:
+    Path("notes.txt").write_text("hello")
+    code, out, err = run("recognize", "notes.txt", "https://example.org/a.mp3", "--no-save")
+    assert (code, out) == (1, "")
+    assert "0 recordings" not in err
+    assert "Error: notes.txt: not a recording in any format" in err
+    assert "Error: https://example.org/a.mp3: only files on this machine are read: download it first" in err
 
 
 def test_a_directory_that_cannot_be_read_does_not_stop_the_others(run: Run, examples: list[Path]) -> None:
@@ -451,6 +463,25 @@ def test_exports_imply_what_they_show(run: Run, examples: list[Path]) -> None:
     assert run("recognize", examples[0], "--export", "srt", "--outputs", "other")[0] == 0
     [place] = Path("other").glob("outputs_*")
     assert "frames" not in json.loads((place / "result.json").read_text())
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ValueError("so\nit goes"))
+    code, out, err = run("recognize", *examples[:2], "--export", "srt,csv", "--archive")
+    assert code == 1
+    told = "recognised, but not exported as srt: writing segments.srt failed: ValueError: so it goes (exporters.py"
+    for path in examples[:2]:
+        assert path.name in out
+        assert f"Error: {path}: {told}" in err
+    places = sorted(Path("outputs").glob("outputs_*"))
+    assert len(places) == 2
+    for place in places:
+        assert {file.name for file in place.iterdir()} == {"processed_audio.wav", "result.json", "segments.csv"}
+    with Archive() as archive:
+        assert {item.outputs for item in archive.all()} == {place.absolute() for place in places}
+    assert run("recognize", examples[0], "--export", "csv")[0] == 0
 
 
 @pytest.mark.parametrize(

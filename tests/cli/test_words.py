@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emovox.inference.recognition import WARNINGS
 from support.transcribers import ANSWERS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -34,6 +35,8 @@ def test_lines_are_printed_and_saved(run: Run, clip: Path, tmp_path: Path, kind:
     code, out, error = run("recognize", clip, "--words", path, "--export", "srt,csv")
     assert code == 0, error
     [shown] = [row for row in out.splitlines() if TEXT in row]
+    times = [row.split()[0] for row in out.splitlines() if " – " in row]
+    assert times == ["0:00.0"], "the lines, without the segments that the export needs"
     assert shown.split()[:7] == ["0:00.0", "–", "0:05.1", "😢", "sad", *shown.split()[5:7]]
     [directory] = Path("outputs").glob("outputs_*")
     [line] = json.loads((directory / "result.json").read_text(encoding="utf-8"))["lines"]
@@ -91,3 +94,26 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_recognised(
         code, out, error = run("recognize", *arguments)
         assert (code, out) == (2, ""), error
         assert advice in error
+
+
+@pytest.mark.parametrize(
+    ("times", "code"),
+    [
+        (["00:00:00,000 --> 00:00:02,000", "00:00:07,000 --> 00:00:09,000"], "words_beyond_end"),
+        (
+            ["00:00:00,000 --> 00:00:02,000", "00:00:05,340 --> 00:00:06,000", "00:00:05,350 --> 00:00:06,200"],
+            "words_without_speech",
+        ),
+        (["00:00:00,000 --> 00:00:02,000", "00:00:05,500 --> 00:00:06,000"], ""),
+    ],
+)
+def test_words_of_another_recording_are_remarked_on(
+    run: Run, clip: Path, tmp_path: Path, times: list[str], code: str
+) -> None:
+    path = tmp_path / "other.srt"
+    path.write_text("".join(f"{number}\n{line}\na\n\n" for number, line in enumerate(times, 1)))
+    arguments = ("recognize", clip, "--words", path, "--format", "json", "--no-save")
+    _, out, error = run(*arguments)
+    assert [item for item in json.loads(out)[0]["warnings"] if item.startswith("words_")] == [code] * bool(code)
+    assert (f"--words {path}: {clip}: {WARNINGS[code]}" in error) if code else "--words" not in error
+    assert "--words" not in run(*arguments, "--quiet")[2]

@@ -45,12 +45,14 @@ class Site:
         client: goes through the proxy.
         port: of the proxy.
         tls: trusts its certificate.
+        place: of the proxy's files, its logs among them.
     """
 
     service: Client
     client: httpx.Client
     port: int
     tls: ssl.SSLContext
+    place: Path
 
 
 def certificate(place: Path) -> tuple[Path, Path]:
@@ -86,6 +88,7 @@ def nginx(place: Path, service: int, port: int, plain: int) -> list[str]:
         "listen [::]:443 ssl http2;": "",
         f"/etc/letsencrypt/live/{NAME}/fullchain.pem": str(chain),
         f"/etc/letsencrypt/live/{NAME}/privkey.pem": str(key),
+        "/var/log/nginx/emovox.log": str(place / "access.log"),
     }
     (place / "emovox.conf").write_text(changed((DEPLOY / "nginx.conf").read_text(), changes))
     paths = "".join(
@@ -156,7 +159,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 timeout=120,
             ) as client,
         ):
-            yield Site(service, client, port, tls)
+            yield Site(service, client, port, tls, place)
 
 
 def write(path: Path, samples: NDArray[np.int16], rate: int = 16_000, channels: int = 1) -> Path:
@@ -173,6 +176,13 @@ def test_the_page_and_the_keys(site: Site) -> None:
     assert site.client.get("/v1/emotions").status_code == 200
     assert site.client.get("/v1/emotions", headers={"Authorization": "Bearer no"}).status_code == 401
     assert "max-age" in site.client.get("/readyz").headers["strict-transport-security"]
+
+
+def test_names_of_recordings_are_not_logged(site: Site) -> None:
+    assert site.client.get("/v1/outputs", params={"name": "whose-voice"}).status_code == 200
+    if (log := site.place / "access.log").exists():
+        until(lambda: "GET /v1/outputs 200" in log.read_text())
+    assert "whose-voice" not in "".join(path.read_text() for path in site.place.glob("*log"))
 
 
 def test_cookies_are_secure(site: Site) -> None:
@@ -195,7 +205,7 @@ def test_live_over_wss(site: Site, speech: NDArray[np.float32]) -> None:
     with (
         socket.create_connection(("127.0.0.1", site.port)) as connection,
         connect(
-            f"wss://{NAME}:{site.port}/v1/live?events=2",
+            f"wss://{NAME}:{site.port}/v1/live",
             sock=connection,
             ssl=site.tls,
             origin=None,

@@ -1,5 +1,6 @@
 """An evaluation of scores that are there already."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,14 @@ def test_nothing_to_compare() -> None:
         evaluate_stored([], [], MODEL, source=SOURCE)
     with pytest.raises(LabelsError, match="only one class"):
         evaluate_stored(ROWS[:2], SCORES[:2], MODEL, source=SOURCE)
+
+
+def test_what_is_compared_has_a_name() -> None:
+    stretches = [replace(item, name=f"{item.name}#t=1,2", span=(1, 2)) for item in ROWS]
+    for rows, nouns, count in ((ROWS, "recordings", 0), (stretches, "stretches", 3)):
+        evaluation = evaluate_stored(rows, SCORES, MODEL, source=SOURCE, labels_map={"laughter": ""})
+        assert (evaluation.nouns, evaluation.stretches) == (nouns, count)
+        assert evaluation.drawn == f"2000 bootstrap draws of single {nouns}"
+        assert evaluation.to_dict()["stretches"] == count
+    both = evaluate_stored([*ROWS[:2], *stretches[2:]], SCORES, MODEL, source=SOURCE, labels_map={"laughter": ""})
+    assert (both.noun, both.nouns, both.stretches) == ("example", "examples", 1)

@@ -84,7 +84,7 @@ def written(places: list[Path], part: Part) -> list[Any]:
     Table(part, layout).write_parquet(read(sources, part, never), binary)
     assert "nan" not in text.getvalue()
     if part == "frames":  # of the first recording no class, of the others those of their heads
-        assert pyarrow.parquet.read_table(binary)["head_bored"].null_count == 20_705
+        assert pyarrow.parquet.read_table(binary)["x.bored"].null_count == 20_705
     return [pd.read_csv(io.StringIO(text.getvalue())), pd.read_parquet(binary)]
 
 
@@ -99,7 +99,7 @@ def test_it_is_those_of_each_recording(places: list[Path], part: Part) -> None:
             others = [name for name in whole.columns if name not in {*ORIGIN, *alone.columns}]
             assert mine[others].isna().all(axis=None)
             for name in alone.columns if len(alone) else []:
-                if name in {"emotion", "head_label", "moods.label", "x.label"}:
+                if name in {"emotion", "moods.label", "x.label"}:
                     assert list(map(str, mine[name])) == list(map(str, alone[name]))
                 else:
                     np.testing.assert_allclose(mine[name].astype(float), alone[name], rtol=0, atol=6e-5)
@@ -108,13 +108,11 @@ def test_it_is_those_of_each_recording(places: list[Path], part: Part) -> None:
 def test_both_formats_have_the_columns_of_each_part(places: list[Path]) -> None:
     for part, own in {
         "segments": [
-            "head_label", "head_confidence",
             "moods.label", "moods.confidence", "moods.calm", "moods.upset, loud", "moods.rabbia", "moods.label_",
             "x.label", "x.confidence", "x.bored", "x.upset, loud",
             "dimensions.arousal", "dimensions.valence",
         ],
         "frames": [
-            "head_calm", "head_upset, loud", "head_bored",
             "moods.calm", "moods.upset, loud", "moods.rabbia", "moods.label",
             "x.bored", "x.upset, loud", "dimensions.arousal", "dimensions.valence",
         ],
@@ -125,7 +123,7 @@ def test_both_formats_have_the_columns_of_each_part(places: list[Path]) -> None:
         assert list(one.columns)[-len(own) :] == own
         for table in (one, other):
             mine = table[table["path"] == "foreign.wav"]
-            assert mine[["angry", "head_label" if part == "segments" else "logit_angry"]].isna().all(axis=None)
+            assert mine[["angry", "x.label" if part == "segments" else "logit_angry"]].isna().all(axis=None)
             assert mine["dimensions.arousal"].iloc[0] == -0.5
             if part == "segments":
                 assert mine["moods.label"].iloc[0] == "rabbia"

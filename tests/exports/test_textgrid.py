@@ -118,7 +118,7 @@ def test_a_trained_head_stands_beside_the_nine() -> None:
     tiers = read(recognition(recording=recording(1), readouts=mine, segments=[segment(0, 1, readouts=mine)]))
     assert {name: label for name, [(_, _, label)] in tiers.items()} == {
         "emotion": "happy", "confidence": "0.7500",
-        "head mine": "promoter", "mine.label": "promoter", "mine.confidence": "0.7500",
+        "mine.label": "promoter", "mine.confidence": "0.7500",
     }  # fmt: skip
 
 

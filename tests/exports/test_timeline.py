@@ -133,6 +133,17 @@ def test_silence_is_no_emotion(draw: Draw) -> None:
     assert [path.get_extents().x0 for path in paths] == pytest.approx([5, 40], abs=0.15)
 
 
+def test_what_only_the_pauses_have_is_no_curve(draw: Draw) -> None:
+    result = call(frames=curve(60, angry=0.6))
+    assert result.frames is not None
+    assert result.frames.scores is not None
+    silent = (result.frames.times < 5) | (result.frames.times >= 20.5) & (result.frames.times < 40)
+    result.frames.scores[silent] = np.eye(9, dtype=np.float32)[NAMES.index("unknown")]
+    pauses = draw(result)
+    assert np.nanmax(np.asarray(curves(pauses)["unknown"].get_ydata(), float)) < 0.5  # a point may be of both
+    assert "unknown" not in legend(pauses)
+
+
 def test_segments_are_blocks_named_where_the_name_fits(draw: Draw) -> None:
     figure = draw(call())
     axes = row(figure, "segments")
@@ -185,6 +196,7 @@ def test_without_the_sound(draw: Draw) -> None:
         (2.5, 0.5, 3, "0:02.5"),
         (59.96, 0.1, 60, "1:00.0"),
         (75, 5, 100, "1:15"),
+        (88.8225, 1, 88.8225, "1:29"),
         (3000, 600, 3599, "50:00"),
         (3000, 600, 3600, "0:50:00"),
         (400_000, 36_000, 400_000, "111:06:40"),

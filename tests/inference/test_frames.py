@@ -178,8 +178,9 @@ def test_readouts_need_rows_without_a_file() -> None:
 def test_how_many_go_inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INLINE_LIMIT", 50)
     few, many = results.frames(50), results.frames(51)
+    assert few.goes_inline(None, stored=False)
+    assert not few.goes_inline(None, stored=True)
     for stored in (True, False):
-        assert few.goes_inline(None, stored=stored)
         assert few.goes_inline("inline", stored=stored)
         assert not few.goes_inline("file", stored=True)
     assert not many.goes_inline(None, stored=True)

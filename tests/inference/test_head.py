@@ -43,10 +43,6 @@ def test_its_scores_are_those_of_the_embedding(recognizer: Recognizer, own: Head
     assert verdict.confidence == expected.max()
     assert list(verdict.scores) == list(own.classes)
     assert (verdict.kind, verdict.created_at) == ("linear", own.training.created_at)
-    with pytest.warns(DeprecationWarning, match="among `readouts`"):
-        head_verdict = result.head
-    assert head_verdict is not None
-    assert (head_verdict.name, head_verdict.label) == ("calls", verdict.label)
 
 
 def test_a_long_recordings_frames_explain_its_verdict(
@@ -86,7 +82,6 @@ def test_the_emotions_stay_what_they_were(recognizer: Recognizer, own: Head, exa
     assert "calls" not in json.dumps(plain)
     for part in (asked, asked["frames"], *asked["segments"]):
         part["readouts"].pop("calls")
-        part.pop("head", None)
     for moment in ("timestamp", "created_at"):
         asked[moment] = plain[moment]
     assert asked == plain
@@ -144,16 +139,19 @@ def test_a_head_by_name_by_path_and_in_a_batch(
 def test_schema_1_is_read_with_its_head_among_the_readouts(
     recognizer: Recognizer, own: Head, examples: list[Path], tmp_path: Path
 ) -> None:
-    """As 0.1 wrote it."""
+    """As 0.1 wrote it; 0.2 had both."""
     result = recognizer.recognize(examples[0], head=own, granularity="frame", segments=True)
     data = result.to_dict()
+    keys = ("label", "confidence", "scores", "created_at")
+    data["head"] = {"name": "calls", **{key: data["readouts"]["calls"][key] for key in keys}}
+    assert Recognition.from_json(json.dumps(data)) == Recognition.from_json(result.to_json())
     curve = data["frames"].pop("readouts")["calls"]
     data["frames"] |= {"head_labels": curve["labels"], "head_scores": curve["scores"]}
     old = {**data, "schema": 1}
     del old["readouts"]
     for segment in old["segments"]:
-        segment.pop("readouts")
-        segment["head"] = {key: segment["head"][key] for key in ("label", "confidence", "scores")}
+        verdict = segment.pop("readouts")["calls"]
+        segment["head"] = {key: verdict[key] for key in ("label", "confidence", "scores")}
     read_back = Recognition.from_json(json.dumps(old))
     assert read_back.readouts == result.readouts
     assert read_back.schema_version == 2
@@ -178,12 +176,12 @@ def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.nda
     plain, live = recognizer.live(), recognizer.live(head=own)
     without = [event.to_dict() for event in plain.push(speech)]
     events = [event.to_dict() for event in live.push(speech)]
-    assert not any("head" in event for event in without)
-    updates = [event for event in events if event["type"] == "heard" and event["emotion"]]
+    assert not any(event.get("readouts") for event in without)
+    updates = [event for event in events if event["type"] == "update" and event["emotion"]]
     assert updates
     for event in updates:
-        assert set(event["head"]["scores"]) == set(own.classes)
-    stripped = [{key: value for key, value in event.items() if key != "head"} for event in events]
+        assert set(event["readouts"][own.name]["scores"]) == set(own.classes)
+    stripped = [event | {"readouts": {}} if event["type"] == "update" else event for event in events]
     assert stripped == without
     with pytest.raises(HeadError):
         recognizer.live(head=head(recognizer.metadata.model_copy(update={"embedding_revision": "0"})))

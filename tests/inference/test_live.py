@@ -529,7 +529,7 @@ def test_events_are_relative_to_a_baseline(movable: Recognizer, talk: np.ndarray
             assert event.emotion == names[expected.argmax()]
             assert event.confidence == max(event.scores.values())
     assert [change.emotion for change in changes(events_of(movable.live(baseline=own), talk)) if change.emotion]
-    assert all("scores_without" not in event.to_dict(2) for event in plain)
+    assert all("scores_without" not in event.to_dict() for event in plain)
     assert movable.live().baseline is None
 
 
@@ -627,11 +627,12 @@ def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:
     events = events_of(recognizer.live(), talk)
     assert {type(event) for event in events} == set(get_args(Event))
     for event in events:
-        data = json.loads(json.dumps(event.to_dict(2), allow_nan=False))
+        data = json.loads(json.dumps(event.to_dict(), allow_nan=False))
         assert data["type"] == ("update" if isinstance(event, LiveUpdate) else "emotion_changed")
-        old = {key: value for key, value in data.items() if key != "readouts"}
-        assert event.to_dict() == {**old, "type": "heard" if isinstance(event, LiveUpdate) else data["type"]}
+        assert event.to_dict(2) == data
         assert type(event).model_validate(data) == event
+    with pytest.raises(errors.OptionsError, match="version 2"):
+        events[0].to_dict(1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emovox.archive.record import read_directory
+from emovox.archive.outputs_directory import read_directory
 from emovox.emotions import NAMES
 from emovox.inference import stored_result as stored
 from emovox.inference.options import Options

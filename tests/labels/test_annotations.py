@@ -8,7 +8,7 @@ from praatio import textgrid
 from emovox import exports
 from emovox.errors import LabelsError
 from emovox.labels import read_labels, read_values
-from emovox.labels.annotations import read_audacity, read_eaf, read_textgrid
+from emovox.labels.annotations import media_of_eaf, read_audacity, read_eaf, read_textgrid
 from emovox.labels.label_list import find_group
 from support.results import recognition, recording, segment
 
@@ -94,12 +94,13 @@ def lay(path: Path, text: str, recording_name: str | None = None, encoding: str 
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 def test_the_intervals_of_a_textgrid(tmp_path: Path, encoding: str) -> None:
-    rows = list(read_textgrid(lay(tmp_path / "call.TextGrid", LONG, encoding=encoding)))
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # as Praat writes what isn't ASCII
+    rows = list(read_textgrid(lay(tmp_path / "call.TextGrid", mark + LONG, encoding=encoding)))
     assert rows == [
-        {"path": "call.wav", "start": "1.5", "end": "3", "Emotion": "angry", "arousal": "0.9"},
-        {"path": "call.wav", "start": "3", "end": "5", "Emotion": 'he said "no" 5'},
+        {"start": "1.5", "end": "3", "Emotion": "angry", "arousal": "0.9"},
+        {"start": "3", "end": "5", "Emotion": 'he said "no" 5'},
     ]
 
 
@@ -130,12 +131,11 @@ def test_stretches_are_held_out_by_recording_where_nobody_says_who_speaks(tmp_pa
 def test_an_eaf_file_names_its_recording_and_speakers(tmp_path: Path) -> None:
     path = lay(tmp_path / "notes.eaf", EAF, "the call.wav")
     assert list(read_eaf(path)) == [
-        {
-            "path": "the call.wav", "start": "0.25", "end": "1.75", "arousal": "0.8", "speaker": "anna",
-            "emotion": "angry",
-        },
-        {"path": "the call.wav", "start": "2", "end": "2.5", "emotion": "sad", "speaker": "anna"},
-    ]  # fmt: skip
+        {"start": "0.25", "end": "1.75", "arousal": "0.8", "speaker": "anna", "emotion": "angry"},
+        {"start": "2", "end": "2.5", "emotion": "sad", "speaker": "anna"},
+    ]
+    assert media_of_eaf(path) == ["../the call.wav", "the call.wav", "/C:/elsewhere/the call.wav"]
+    assert {row.path for row in read_labels(path)} == {tmp_path / "the call.wav"}
     assert [row.groups["speaker"] for row in read_labels(path)] == ["anna", "anna"]
 
 
@@ -167,7 +167,8 @@ def test_what_was_exported_is_read(tmp_path: Path, form: str, file: str, languag
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("call.TextGrid", "ooBinaryFile", "not a TextGrid in text form"),
+        ("call.TextGrid", "ooBinaryFile\x08TextGrid", "a binary TextGrid: save it in Praat as a text file"),
+        ("call.TextGrid", '"Praat chronological TextGrid text file"\n0 5', "not a TextGrid in text form"),
         ("call.TextGrid", LONG[:-60], "damaged TextGrid, or cut short"),
         ("call.TextGrid", LONG.replace("size = 3\nitem", "size = 9\nitem"), "damaged TextGrid, or cut short"),
         ("call.TextGrid", LONG.replace("xmax = 1.5\n            text = \"\"", 'xmax = -1\n            text = "x"'),
@@ -205,3 +206,19 @@ def test_what_another_program_writes(tmp_path: Path, form: Literal["short_textgr
     grid.save(str(path), format=form, includeBlankSpaces=True)
     rows = read_labels(path)
     assert [(row.span, row.label) for row in rows] == [((0.5, 1.25), "sad"), ((1.25, 2), 'so "called"')]
+
+
+def test_a_file_may_have_all_of_its_recording_s_name(tmp_path: Path) -> None:
+    path = lay(tmp_path / "call.wav.TextGrid", LONG, "call.wav")
+    (tmp_path / "call.mp3").touch()
+    assert {row.path for row in read_labels(path)} == {tmp_path / "call.wav"}
+
+
+def test_a_tier_may_be_called_as_the_column_of_paths_is(tmp_path: Path) -> None:
+    path = lay(tmp_path / "call.TextGrid", LONG.replace('"arousal"', '"path"'))
+    assert {row.name for row in read_labels(path)} == {"call.wav#t=1.5,3", "call.wav#t=3,5"}
+
+
+def test_a_recording_is_no_list(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match=r"call\.wav: a recording, and no list"):
+        read_labels(tmp_path / "call.wav")

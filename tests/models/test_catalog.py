@@ -48,7 +48,7 @@ def test_superbs_models_say_what_they_know() -> None:
 def test_each_class_of_the_odyssey_baseline_is_one_of_the_nine(tmp_path: Path) -> None:
     folder = odyssey_snapshots.write(tmp_path, odyssey_snapshots.tiny(odyssey_snapshots.EIGHT))
     entry = find("SER-Odyssey-Baseline-WavLM-Categorical")
-    readout = read_snapshot(folder, dict(entry.labels)).readout()
+    readout = read_snapshot(folder, dict(entry.labels)).readout("window")
     assert readout.gives_emotions
     assert readout.emotions["Contempt"] == "other"
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from emovox.archive import Archive, Filter
 from emovox.archive.directories import Directories
-from emovox.archive.record import read_directory
+from emovox.archive.outputs_directory import read_directory
 from emovox.outputs import Outputs
 from emovox.server.archiving import Archiving
 from emovox.settings import settings

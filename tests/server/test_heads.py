@@ -38,7 +38,6 @@ def test_a_head_of_values(shared: Client, own: Head, examples: list[Path]) -> No
     assert found["figures"] == figures
     result = shared.post_file(examples[0], head="mood", model="lite", segments="true").json()
     assert list(result["readouts"]["mood"]["values"]) == ["arousal", "valence"]
-    assert "head" not in result
 
 
 def test_a_recording_and_a_job_ask_one(
@@ -49,18 +48,15 @@ def test_a_recording_and_a_job_ask_one(
     assert answer.is_success, answer.text
     result = answer.json()
     assert result["readouts"]["calls"]["scores"] == pytest.approx(expected.scores)
-    assert result["head"] == {
-        "name": "calls",
-        **{key: result["readouts"]["calls"][key] for key in result["head"].keys() - {"name"}},
-    }
-    assert all(segment["head"]["label"] == segment["readouts"]["calls"]["label"] for segment in result["segments"])
+    assert all(segment["readouts"]["calls"]["label"] in own.classes for segment in result["segments"])
+    assert not [part for part in (result, *result["segments"]) if "head" in part]  # as until 0.2
     files = {"file": examples[0].read_bytes()}
     job = shared.post(
         "/v1/recognitions", files=files, data={"head": "calls"}, headers={"Prefer": "respond-async"}
     ).json()
     done = shared.finished(job["id"])
     assert done["state"] == "done"
-    assert "head" not in shared.post_file(examples[0]).json()
+    assert "calls" not in shared.post_file(examples[0]).json()["readouts"]
 
 
 @pytest.mark.parametrize("name", ["none", "../calls", "/etc/passwd", "calls.json", "x" * 100, ""])
@@ -93,12 +89,12 @@ def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> Non
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         told = [json.loads(message) for message in socket]
-    updates = [event for event in told if event["type"] == "heard" and event["emotion"]]
+    updates = [event for event in told if event["type"] == "update" and event["emotion"]]
     assert updates
-    assert all(set(event["head"]["scores"]) == set(own.classes) for event in updates)
+    assert all(set(event["readouts"]["calls"]["scores"]) == set(own.classes) for event in updates)
     output = told[-1]["output"]
     result = shared.get(f"/v1/outputs/{output}/files/result.json").json()
-    assert result["head"]["name"] == "calls"
+    assert list(result["readouts"]) == ["calls"]
 
 
 def test_outputs_say_whether_they_have_segments_and_a_head_s_verdict(
@@ -113,7 +109,6 @@ def test_outputs_say_whether_they_have_segments_and_a_head_s_verdict(
         where = shared.post_file(examples[0], **options).headers["location"]
         output = shared.get(where).json()
         assert output["segments"] is segments
-        assert (output["head"] or {}).get("name") == name
         assert list(output["readouts"]) == ([name] if name else [])
         [summary] = [item for item in shared.get("/v1/outputs").json()["outputs"] if item["id"] == output["id"]]
-        assert (summary["head"], summary["readouts"]) == (output["head"], output["readouts"])
+        assert summary["readouts"] == output["readouts"]

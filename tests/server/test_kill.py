@@ -73,10 +73,11 @@ def running_job(service: Service) -> str:
 @pytest.mark.parametrize("when", ["before the claim", "before the rename", "after the rename", "another's name"])
 def test_what_a_kill_leaves_is_settled(service: Service, when: str) -> None:
     id_ = running_job(service)
+    missing = {"type": "urn:emovox:export", "title": "Export not possible", "status": 422, "detail": "no pen"}
     with service.outputs.draft() as draft:
         directory = draft.complete(recognition())
         if when != "before the claim":
-            service.jobs.claim(id_, "outputs_20240104_223000", files.digest(directory / RESULT))
+            service.jobs.claim(id_, "outputs_20240104_223000", files.digest(directory / RESULT), problem=missing)
         if when == "after the rename":
             assert draft.publish(recognition()).name == "outputs_20240104_223000"
     if when == "another's name":
@@ -88,6 +89,7 @@ def test_what_a_kill_leaves_is_settled(service: Service, when: str) -> None:
     assert job is not None
     done = when == "after the rename"
     assert (job.state, job.output) == (("done", "outputs_20240104_223000") if done else ("queued", None))
+    assert job.problem == (missing if done else None)
     assert service.uploads.path("a" * 32).exists() != done
 
 

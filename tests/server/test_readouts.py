@@ -40,7 +40,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(client: Client, sound: Path) -> dict[str, Any]:
     """Of the sound with everything, and the id of its outputs as `id`."""
-    answer = client.post_file(sound, granularity="frame", segments="true", embedding="true")
+    answer = client.post_file(sound, granularity="frame", frames="inline", segments="true", embedding="true")
     assert answer.is_success, answer.text
     return {**answer.json(), "id": answer.headers["location"].rpartition("/")[2]}
 
@@ -63,7 +63,6 @@ def test_a_recognition_says_what_the_model_gives(client: Client, kind: str, resu
     assert result["segments"]
     for segment in result["segments"]:
         check(segment, kind)
-    assert "head" not in result
     assert result["warnings"] == (["no_head"] if kind == "embeddings" else [])
     schemas = client.get("/openapi.json").json()["components"]
     schema = {"$ref": "#/components/schemas/Recognition", "components": schemas}
@@ -126,7 +125,6 @@ def test_lists_say_it_too(client: Client, kind: str, result: dict[str, Any]) -> 
     [summary] = [item for item in client.get("/v1/outputs").json()["outputs"] if item["id"] == result["id"]]
     check(summary, kind)
     assert summary["readouts"] == result["readouts"]
-    assert summary["head"] is None
     output = client.get(f"/v1/outputs/{result['id']}").json()
     check(output, kind)
 
@@ -199,9 +197,8 @@ def test_the_timeline_has_the_curves_of_all(client: Client, kind: str, result: d
         assert [numbers[0] for numbers in told.values()] == pytest.approx(expected, abs=2e-3)
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray, version: int) -> None:
-    with connect(f"{str(client.base_url).replace('http', 'ws')}/v1/live?events={version}") as socket:
+def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray) -> None:
+    with connect(f"{str(client.base_url).replace('http', 'ws')}/v1/live") as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32"}))
         if kind == "embeddings":
             assert json.loads(socket.recv())["problem"]["type"] == "urn:emovox:embeddings-only"
@@ -209,11 +206,10 @@ def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray, version
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         events = [json.loads(message) for message in socket]
-    updates = [event for event in events if event["type"] == ("update" if version == 2 else "heard")]
+    updates = [event for event in events if event["type"] == "update"]
     assert updates
-    assert not any("head" in event for event in updates)
-    told = [event for event in updates if event.get("readouts") or event["emotion"]]
-    assert bool(told) == (version == 2 or kind in NINE)
+    told = [event for event in updates if event["readouts"] or event["emotion"]]
+    assert told
     for event in told:
-        assert list(event.get("readouts", {})) == (own(kind) if version == 2 else [])
+        assert list(event["readouts"]) == own(kind)
         assert (event["emotion"] is None) == (kind not in NINE)

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import re
 import socket
@@ -15,9 +16,11 @@ import pytest
 from conftest import Encode
 from numpy.typing import NDArray
 
+from emovox.errors import ExportError
 from emovox.inference.recognition import Recognition, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
+from support.exporters import break_format
 from support.service import Client, serving
 from support.zoo import film, wav
 
@@ -62,17 +65,17 @@ def test_answers_are_the_librarys_to_the_bit_and_stored(
         assert {item.name for item in place.iterdir()} == {"result.json", "processed_audio.wav"}
 
 
-def test_frames_are_in_the_answer_unless_they_are_to_be_in_a_file(
+def test_frames_are_in_a_file_unless_they_are_to_be_in_the_answer(
     shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = shared.post_file(examples[0], granularity="frame", frames="file")
+    answer = shared.post_file(examples[0], granularity="frame")
     place = shared.outputs / answer.headers["location"].removeprefix("/v1/outputs/")
     assert (place / "result.json").read_bytes() == answer.content
     count = answer.json()["frames"]["count"]
-    assert (
-        len(shared.post_file(examples[0], granularity="frame", frames="inline").json()["frames"]["scores"])
-        == count
-    )
+    for options in ({"frames": "inline"}, {"store": "false"}):
+        rows = shared.post_file(examples[0], granularity="frame", **options).json()["frames"]["scores"]
+        assert len(rows) == count
+    assert shared.post_file(examples[0], granularity="frame", frames="file").json()["frames"]["count"] == count
     assert shared.post_file(examples[0], granularity="frame", frames="file", store="false").status_code == 422
     monkeypatch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
     assert shared.post_file(examples[0], granularity="frame").json()["frames"]["count"] == count
@@ -101,6 +104,7 @@ def test_options_mean_what_they_mean_to_the_library(
     }
     wanted = {name: read[name](value) if name in read else True for name, value in options.items()}
     expected = offline(recognizer, examples[1], **wanted)
+    options = {**options, "frames": "inline"}
     same(shared.post_file(examples[1], **options), expected)
     raw = shared.post(
         "/v1/recognitions", params={**options, "name": examples[1].name}, content=examples[1].read_bytes()
@@ -139,7 +143,7 @@ def test_long_recordings_in_every_format(
         encode(stereo, "b.mp3", "libmp3lame", rate=44_100),
         encode(long, "c.webm", "libopus", rate=48_000, sample_format="flt"),
     ):
-        options = {"granularity": "frame", "segments": "true"}
+        options = {"granularity": "frame", "segments": "true", "frames": "inline"}
         same(shared.post_file(path, **options), offline(recognizer, path, granularity="frame", segments=True))
 
 
@@ -155,6 +159,26 @@ def test_embeddings_and_exports_are_among_the_outputs(
         "frames.npz", "result.json", "processed_audio.wav", "embedding.npy", "segment_embeddings.npy",
         "segments.srt", "segments.csv", "frames.csv", "timeline.png",
     }  # fmt: skip
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "没有笔 " + "x" * 5000
+    break_format(monkeypatch, "srt", ExportError(words))
+    answer = shared.post_file(examples[0], export="srt,csv")
+    assert (answer.status_code, answer.json()["emotion"]) == (200, "angry")
+    place = shared.outputs / answer.headers["location"].rpartition("/")[2]
+    assert {item.name for item in place.iterdir()} == {"result.json", "processed_audio.wav", "segments.csv"}
+    assert shared.service.archiving.archive.by_outputs(place) is not None
+    problem = json.loads(answer.headers["x-emovox-problem"])
+    assert (problem["type"], len(problem["detail"])) == ("urn:emovox:export", 1000)
+    assert problem["detail"].startswith("recognised, but not exported as srt: 没有笔 ")
+    assert "x-emovox-problem" not in shared.post_file(examples[0], export="csv").headers
+    break_format(monkeypatch, "srt", OSError(errno.ENOSPC, "full"))
+    before = sorted(shared.outputs.glob("outputs_*"))
+    assert shared.post_file(examples[0], export="srt,csv").status_code == 507
+    assert sorted(shared.outputs.glob("outputs_*")) == before
 
 
 def test_nothing_is_stored_where_that_is_not_wanted(shared: Client, examples: list[Path]) -> None:

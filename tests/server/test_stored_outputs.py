@@ -25,7 +25,6 @@ from emovox.inference.recognition import ReadoutResult, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.output_summary import HeadVerdict
 from emovox.server.stored_outputs import StoredOutputs
 from support.baselines import baseline
 from support.results import frames, recognition
@@ -59,7 +58,7 @@ def test_frames_are_inline_where_they_are_asked_for(
     jsonschema.validate(inline.json(), json_schema())
     assert described.json()["frames"]["count"] == len(inline.json()["frames"]["scores"]) == len(file["scores"])
     np.testing.assert_allclose(inline.json()["frames"]["scores"], file["scores"], atol=1e-6)
-    assert shared.get(f"{here}/result").content == inline.content
+    assert shared.get(f"{here}/result").content == described.content
     assert shared.get(f"{here}/result?frames=file").content == described.content
     assert shared.get(here).json()["recognition"]["frames"] == described.json()["frames"]
     monkeypatch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
@@ -67,7 +66,6 @@ def test_frames_are_inline_where_they_are_asked_for(
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:emovox:export")
     assert "frames.npz" in refused.json()["detail"]
     assert "csv" in refused.json()["detail"]
-    assert shared.get(f"{here}/result").content == described.content
     assert shared.get(f"{here}/result?frames=none").status_code == 422
 
 
@@ -336,7 +334,7 @@ def test_a_summary_is_that_of_its_result(archive: Archive, tmp_path: Path) -> No
             draft.publish(recognition(**changes))
     library = archived(archive, tmp_path)
     page, _ = library.find(Filter(), before=None, limit=9)
-    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]
+    assert [summary.readouts for summary in page] == [readouts, {}]
     assert len({summary.name for summary in page}) == 2
     assert page == [library.head(summary.id)[0] for summary in page]
     assert [summary.model_dump_json() for summary in page] == [

@@ -22,23 +22,25 @@ from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
 from support.baselines import baseline
+from support.exporters import break_format
 from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client
 from support.waiting import until
 
 
-@pytest.mark.parametrize(("query", "kind"), [("", "heard"), ("?events=1", "heard"), ("?events=2", "update")])
-def test_versions_of_the_events(shared: Client, speech: NDArray[np.float32], query: str, kind: str) -> None:
+@pytest.mark.parametrize("query", ["", "?events=2"])
+def test_the_version_of_the_events(shared: Client, speech: NDArray[np.float32], query: str) -> None:
     with opened(shared, query) as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32"}))
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         kinds = {json.loads(message)["type"] for message in socket}
-    assert kinds - {"heartbeat", "emotion_changed"} == {kind, "ended"}
+    assert kinds - {"heartbeat", "emotion_changed"} == {"update", "ended"}
 
 
-def test_no_such_version_of_the_events(shared: Client) -> None:
-    with opened(shared, "?events=3") as socket:
+@pytest.mark.parametrize("version", [1, 3])
+def test_no_such_version_of_the_events(shared: Client, version: int) -> None:
+    with opened(shared, f"?events={version}") as socket:
         socket.send(json.dumps({"sample_rate": 16_000}))
         assert json.loads(socket.recv())["problem"]["type"] == "urn:emovox:unknown-version"
 
@@ -84,7 +86,7 @@ def test_events_are_the_librarys(
     expected = [event.to_dict() for event in [*live.push(speech), *live.finish()]]
     assert told[-1] == {"type": "ended", "output": None}
     times = {event["time"] for event in expected}
-    updates = [event for event in told if event["type"] == "heard"]
+    updates = [event for event in told if event["type"] == "update"]
     assert updates  # a service that is late leaves some out, and tells the rest
     assert {event["time"] for event in updates} <= times
     assert updates[-1]["time"] == max(times)
@@ -108,7 +110,7 @@ def test_relative_to_a_baseline(shared: Client, recognizer: Recognizer, speech: 
     told = stream(shared, [data], **start, store=True)
     live = recognizer.live(baseline=own, expect="neutral=0.8")
     expected = {event["time"]: event for event in updates([*live.push(speech), *live.finish()])}
-    heard = [event for event in told if event["type"] == "heard" and event["scores"] is not None]
+    heard = [event for event in told if event["type"] == "update" and event["scores"] is not None]
     assert heard
     for event in heard:  # a service that is late leaves some out
         vector = np.array(list(live.baseline.shift["emotion"].values())) if live.baseline else np.zeros(9)
@@ -137,7 +139,7 @@ def test_a_baseline_may_be_deleted_while_it_is_used(
     with opened(shared) as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "baseline": "line3", "store": True}))
         socket.send(speech.astype("<f4").tobytes())
-        assert json.loads(socket.recv(10))["type"] == "heard"
+        assert json.loads(socket.recv(10))["type"] == "update"
         baseline_path("line3").unlink()
         socket.send('{"type": "end"}')
         *_, ended = [json.loads(message) for message in socket]
@@ -181,6 +183,17 @@ def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.
         assert archive.embedding(item.id) is not None
 
 
+def test_an_export_that_fails_is_told_by_the_end(
+    shared: Client, speech: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ExportError("no pen"))
+    data = (speech * 32768).astype("<i2").tobytes()
+    ended = stream(shared, [data], sample_rate=16_000, store=True, export="srt,csv")[-1]
+    assert ended["problem"]["detail"] == "recognised, but not exported as srt: no pen"
+    assert (shared.outputs / ended["output"] / "segments.csv").exists()
+    assert "problem" not in stream(shared, [data], sample_rate=16_000, store=True, export="csv")[-1]
+
+
 @pytest.mark.parametrize("failure", [ModelError("broken at /home/me"), ExportError("no pen")])
 def test_the_sound_of_a_stream_is_kept_where_it_is_not_recognised(
     shared: Client, speech: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, failure: Exception
@@ -210,7 +223,7 @@ def test_the_sound_before_what_is_none_is_kept(shared: Client, speech: NDArray[n
     with opened(shared) as socket:
         socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "store": True}))
         socket.send(speech[:16_000].astype("<f4").tobytes())
-        assert json.loads(socket.recv(10))["type"] == "heard"
+        assert json.loads(socket.recv(10))["type"] == "update"
         socket.send(np.full(16_000, np.nan, "<f4").tobytes())
         found = problem(socket)
     (path,) = set(shared.outputs.iterdir()) - before
@@ -267,7 +280,7 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     message = bytes(2**20)
 
     async def run() -> None:
-        stream = live._Stream(cast("WebSocket", None), start, 1)
+        stream = live._Stream(cast("WebSocket", None), start)
 
         async def fill() -> None:
             while True:

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from emovox.emotions import NAMES
-from emovox.errors import SettingsError
+from emovox.errors import ExportError, SettingsError
 from emovox.server.transcriber import Transcriber
+from support.exporters import break_format
 from support.hostile import TEXTS, VALUES
 from support.service import Client, serving
 from support.transcribers import ANSWERS, Answering, FakeTranscriber, recorded, saying, transcribing, waiting
@@ -103,8 +104,43 @@ def test_what_is_stored_has_the_lines(beside: Client, clip: Path) -> None:
     [line] = result["lines"]
     assert line["text"] == TEXT
     assert line["scores"] == answer.json()["segments"][0]["scores"]
+    id_ = answer.headers["location"].rsplit("/", 1)[-1]
+    again = beside.post_file(clip, "/v1/recognitions?store=false", words_of=id_).json()
+    assert again["lines"] == result["lines"]
     answer = beside.post_file(clip, f"{ROUTE}?store=false&name=a.flac", response_format="verbose_json")
     assert "location" not in answer.headers
+
+
+def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
+    gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
+    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
+    assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
+
+
+def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
+    fake.answering = lambda _: (200, {"Content-Type": "text/html; charset=utf-8"}, [b"<b>Das</b>"])
+    answer = beside.post_file(clip, ROUTE, response_format="text")
+    assert (answer.headers["content-type"], answer.text) == ("text/plain; charset=utf-8", "<b>Das</b>")
+
+
+def test_an_export_that_fails_costs_itself_alone(
+    beside: Client, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_format(monkeypatch, "srt", ExportError("no pen"))
+    told = "recognised, but not exported as srt: no pen"
+    for segments in ("true", "false"):
+        answer = beside.post_file(
+            clip, f"{ROUTE}?export=srt,csv&segments={segments}", response_format="verbose_json"
+        )
+        assert (answer.status_code, answer.json()["emotion"]) == (200, "sad")
+        assert json.loads(answer.headers["x-emovox-problem"])["detail"] == told
+    answer = beside.post_file(clip, f"{ROUTE}?export=srt,csv&segments=true", stream="true")
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    assert [event["type"] for event in events][-2:] == ["emovox.done", "emovox.problem"]
+    assert (events[-1]["kind"], events[-1]["detail"]) == ("export", told)
+    place = beside.outputs / events[-2]["location"].rpartition("/")[2]
+    assert (place / "segments.csv").exists()
 
 
 def test_json_has_the_emotion_of_all_of_it_and_text_stays_text(ask: Any) -> None:
@@ -231,6 +267,7 @@ def test_what_cannot_be_read_is_passed_on(
     [
         (saying(400, {"error": {"message": "no such model"}}), 400, "transcriber", "refuses: no such model"),
         (saying(422, {"detail": "language"}), 422, "transcriber", "refuses: language"),
+        (saying(400, {"detail": {"error": {"message": "no srt"}}}), 400, "transcriber", "refuses: no srt"),
         (saying(415), 415, "transcriber", "refuses with 415"),
         (
             saying(401, {"error": {"message": "Incorrect API key: topsecret"}}),

@@ -1,13 +1,14 @@
 """A Label Studio on a real socket: its files, a project's config, its export, and its two kinds of keys."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
+
+from support.web_server import running
 
 LEGACY = "0123456789abcdef"
 PERSONAL = "eyJh.bGci.Oi"
@@ -37,10 +38,10 @@ class FakeLabelStudio:
             return 200, json.dumps({"id": 3, "label_config": self.config}).encode()
         if path == "/api/projects/3/export":
             return 200, json.dumps(self.tasks).encode()
-        found = self.files.get(path)
-        if isinstance(found, str):
-            return 302, found.encode()
-        return (404, b"{}") if found is None else (200, found)
+        content = self.files.get(path)
+        if isinstance(content, str):
+            return 302, content.encode()
+        return (404, b"{}") if content is None else (200, content)
 
 
 @contextmanager
@@ -70,17 +71,5 @@ def label_studio() -> Iterator[FakeLabelStudio]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with running(Handler) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -63,7 +63,7 @@ def shown(page: Page) -> tuple[str | None, list[str], list[str]]:
     rows = page.get_by_role("table").locator("tbody tr").all_inner_texts()
     return (
         page.locator(".verdict").get_attribute("data-emotion"),
-        page.get_by_role("region", name=re.compile("^(Scores|分数)$")).get_by_role("listitem").all_inner_texts(),
+        page.get_by_role("region", name=re.compile("^(Scores|得分)$")).get_by_role("listitem").all_inner_texts(),
         [re.sub(r"\s+", " ", row) for row in rows],
     )
 
@@ -173,7 +173,7 @@ def test_relative_to_itself(tab: Tab, minute: Path, angry: Path) -> None:
     assert after[2] != before[2]
     assert picture(page) != drawn
     tab.choose(angry)
-    expect(page.get_by_text("Too little speech to be heard relative to itself")).to_be_visible()
+    expect(page.get_by_text("Too little speech for scores relative to itself")).to_be_visible()
     expect(page.get_by_role("group", name="What scores are relative to")).to_have_count(0)
 
 
@@ -228,7 +228,7 @@ def test_one_is_made_of_what_is_stored(
         name.fill("班里 room 2")
         name.press("Enter")
         expect(dialog.get_by_role("status")).to_contain_text("班里 room 2")
-        expect(dialog).to_contain_text("3 recordings" if language == "en-GB" else "3 个录音")
+        expect(dialog).to_contain_text("3 recordings" if language == "en-GB" else "3 条录音")
         expect(dialog).to_contain_text("1 of those chosen" if language == "en-GB" else "有 1 个与其他录音相同")
         tab.shoot(f"baseline-made-{theme}")
         assert serious(page) == []

@@ -62,7 +62,7 @@ def test_ten_segments_are_corrected_and_used_by_keys_alone(
         page.wait_for_selector(f"article.result:not([data-output={first}])", timeout=60_000)
         assert names() == ["own"]
         ids = [item["id"] for item in own.get("/v1/outputs").json()["outputs"]]
-        assert own.get(f"/v1/outputs/{ids[0]}").json()["head"]["name"] == "own"
+        assert list(own.get(f"/v1/outputs/{ids[0]}").json()["readouts"]) == ["own"]
         assert (
             len(own.get(f"/v1/outputs/{ids[0]}/corrections").json()["corrections"]) == 10
         )  # they hold of it, too

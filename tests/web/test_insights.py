@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from support import calls
 from support.browser import axe
 from support.browser import tab as opened
 from support.service import Client
@@ -62,7 +63,7 @@ def test_labels_are_compared_with_what_is_stored(browser: Browser, filled: Clien
         page.set_input_files("#labels", str(labels))
         report = part.locator(".report")
         expect(report.get_by_text(f"{len(stored)} recordings, as lite")).to_be_visible()
-        expect(report.get_by_text("1 of the list isn’t stored, such as nowhere.wav")).to_be_visible()
+        expect(report.get_by_text("could be compared with 1 label, such as that of nowhere.wav")).to_be_visible()
         right = report.locator("dl").get_by_text(f"{round(100 * (1 - 1 / len(stored)))} %", exact=True)
         expect(right.first).to_be_visible()
         cells = [int(text or 0) for text in report.locator("tbody td").all_inner_texts()]
@@ -74,6 +75,41 @@ def test_labels_are_compared_with_what_is_stored(browser: Browser, filled: Clien
         part.get_by_role("button", name="Remove: truth.csv").click()
         expect(part.get_by_role("button", name="truth.csv", exact=True)).to_have_count(0)
     assert filled.get("/v1/evaluations").json()["evaluations"] == []
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_annotations_are_compared_with_what_is_stored(
+    browser: Browser, filled: Client, examples: list[Path], tmp_path: Path, language: str
+) -> None:
+    english = language == "en-GB"
+    name = f"call-{language}.wav"
+    marks = calls.write_call(tmp_path / name, examples[:4] if english else examples[1:5])
+    assert filled.post_file(tmp_path / name, granularity="frame", segments="true").is_success
+    grid = calls.write_textgrid((tmp_path / name).with_suffix(".TextGrid"), marks[:3], tier="affect")
+    grid.write_text(grid.read_text(encoding="utf-8"), encoding="utf-16")  # as Praat writes 愤怒
+    track = calls.write_audacity(tmp_path / f"{name}.txt", [*marks[3:], calls.Mark(900, 901.5, "sad")])
+    (broken := tmp_path / "broken.eaf").write_text("<a>")
+    with opened(browser, str(filled.base_url), locale=language) as tab:
+        page = tab.open("#/insights")
+        part = page.locator("section[aria-labelledby=evaluations]")
+        page.set_input_files("#labels", [str(grid), str(broken)])
+        expect(part.get_by_text("no column of label, emotion, class, emo; it has path, affect")).to_be_visible()
+        tab.shoot(f"annotations-refused-{language}")
+        part.get_by_label("Column or tier" if english else "列或层").fill("affect")
+        page.set_input_files("#labels", [str(grid), str(broken)])
+        expect(part.get_by_text("broken.eaf: not valid XML")).to_be_visible()
+        page.set_input_files("#labels", str(grid))
+        report = part.locator(".report")
+        expect(report.get_by_text("3 stretches, as lite" if english else "3 个片段，采用 lite")).to_be_visible()
+        part.get_by_label("Column or tier" if english else "列或层").fill("")
+        grid = calls.write_textgrid(grid, marks[:3])
+        page.set_input_files("#labels", [str(grid), str(track)])
+        expect(report.get_by_text("4 stretches, as lite" if english else "4 个片段，采用 lite")).to_be_visible()
+        expect(report.get_by_text(f"{name}#t=900,901.5")).to_be_visible()
+        expect(part.get_by_role("button", name=f"{grid.name} +1", exact=True)).to_be_visible()
+        tab.shoot(f"annotations-{language}", whole=True)
+        for evaluation in filled.get("/v1/evaluations").json()["evaluations"]:
+            filled.delete(f"/v1/evaluations/{evaluation['id']}")
 
 
 @pytest.mark.parametrize(("theme", "language"), [("light", "en-GB"), ("dark", "zh-CN")])

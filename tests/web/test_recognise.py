@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -286,6 +287,29 @@ def test_cancelling_that_fails_isn_t_told_as_done(tab: Tab, angry: Path, monkeyp
         page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.get_by_text("queued", exact=True).first).to_be_visible()
     tab.result()
+
+
+def test_what_is_missing_stands_beside_the_result(tab: Tab, angry: Path) -> None:
+    missing: dict[str, Any] = {
+        "type": "urn:emovox:export", "title": "Export not possible", "status": 422,
+        "detail": "recognised, but not exported as srt: no pen",
+    }  # fmt: skip
+
+    def without(route: Route) -> None:
+        answer = route.fetch()
+        job = answer.json()
+        route.fulfill(response=answer, json={**job, "problem": missing if job["state"] == "done" else None})
+
+    page = tab.open()
+    page.route("**/v1/jobs/*", without)
+    tab.choose(angry)
+    assert tab.result() == "angry"
+    notice = page.locator(".notice.bad")
+    expect(notice).to_contain_text("This export can’t be made here.")
+    notice.locator("summary").click()
+    expect(notice).to_contain_text(missing["detail"])
+    expect(page.locator(".verdict strong")).to_have_text("Angry", ignore_case=True)
+    tab.shoot("missing-export", whole=True)
 
 
 def test_a_reload_keeps_the_table(tab: Tab, examples: list[Path], tmp_path: Path) -> None:

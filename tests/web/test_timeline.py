@@ -1,5 +1,6 @@
 """The timeline: seeing, moving, hearing."""
 
+import re
 import wave
 from pathlib import Path
 
@@ -312,6 +313,19 @@ def test_words_of_the_result_itself(tab: Tab, store: Store) -> None:
     expect(page.get_by_text("Good morning")).to_be_visible()
     page.get_by_role("button", name="Remove the words of call.wav").click()
     expect(page.get_by_text("Good morning")).to_have_count(0)
+
+
+def test_words_stay_when_it_is_recognised_again(tab: Tab, service: Client, store: Store, angry: Path) -> None:
+    words = store(duration=2.0, lines=[Line(start=0.0, end=1.5, text="Good morning")])
+    answer = service.post_file(angry, words_of=words, segments="true", name="again")
+    page = tab.open(f"#/output/{answer.headers['location'].rpartition('/')[2]}")
+    page.get_by_label("Again, relative to").select_option("self")
+    page.get_by_role("button", name="Recognise again").click()
+    expect(page).to_have_url(re.compile(r"#/$"))
+    tab.result()
+    [latest, *_] = service.get("/v1/outputs").json()["outputs"]
+    [line] = service.get(f"/v1/outputs/{latest['id']}/result").json()["lines"]
+    assert (line["text"], line["emotion"]) == ("Good morning", "angry")
 
 
 def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class Notebook:
             n: table if isinstance(table, pd.DataFrame) else table.to_pandas() for n, table in tables.items()
         }
         return {
-            name: frame.drop(columns=["readouts", "embedding", "head", "second_"], errors="ignore")
+            name: frame.drop(columns=["readouts", "embedding", "second_"], errors="ignore")
             for name, frame in frames.items()
         }
 

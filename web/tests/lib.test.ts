@@ -172,7 +172,7 @@ describe('the table', () => {
   })
   const dimensions: ReadoutResult = { kind: 'pooled', values: { arousal: 0.25, valence: -0.5 }, range: [-1, 1] }
 
-  it('has a column for each number of a readout in the CSV, and the old ones of trained heads', () => {
+  it('has a column for each number of a readout in the CSV', () => {
     const own = [
       {
         ...row(0, 'a', 'sad', 0.5),
@@ -183,10 +183,10 @@ describe('the table', () => {
     ]
     const lines = asCsv(own, ['angry']).trim().split('\r\n')
     expect(lines[0]).toMatch(
-      /,head,head_label,head_confidence,head_=calm,head_upset,calls.label,calls.confidence,calls.=calm,calls.upset,dimensions.arousal,dimensions.valence$/,
+      /,calls.label,calls.confidence,calls.=calm,calls.upset,dimensions.arousal,dimensions.valence$/,
     )
-    expect(lines[1]).toMatch(/,calls,'=calm,0.7,0.7,0.3,'=calm,0.7,0.7,0.3,,$/)
-    expect(lines[2]).toMatch(/,{10}$/)
+    expect(lines[1]).toMatch(/,'=calm,0.7,0.7,0.3,,$/)
+    expect(lines[2]).toMatch(/,{6}$/)
     expect(lines[3]).toMatch(/^c,failed,,,.*,0.25,-0.5$/)
   })
   it('sums up and sorts what has no emotion by what leads', () => {

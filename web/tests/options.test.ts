@@ -44,43 +44,43 @@ describe('what is asked', () => {
 
   it('is a head with its model, and none that the model doesn’t fit', () => {
     Object.assign(service, { models, heads: [calls, old] })
-    expect(options.hearing()).toEqual({})
+    expect(options.inference()).toEqual({})
     options.head = 'calls'
-    expect(options.hearing()).toEqual({ model: 'lite', head: 'calls' })
+    expect(options.inference()).toEqual({ model: 'lite', head: 'calls' })
     options.model = 'large'
-    expect(options.hearing()).toEqual({ model: 'large' })
+    expect(options.inference()).toEqual({ model: 'large' })
     for (const name of ['gone', 'old']) {
       Object.assign(options, { model: '', head: name })
-      expect(options.hearing()).toEqual({})
+      expect(options.inference()).toEqual({})
     }
   })
   it('is a baseline with its model, and none that the model or the head doesn’t fit', () => {
     const line3 = { name: 'line3', model: 'lite', usable: true } as BaselineView
     const gone = { name: 'gone', model: 'far', usable: false } as BaselineView
     Object.assign(service, { models, heads: [calls, head('moods', 'large', true)], baselines: [line3, gone] })
-    expect(options.hearing()).toEqual({})
+    expect(options.inference()).toEqual({})
     options.baseline = 'line3'
     expect(options.asked()).toMatchObject({ model: 'lite', baseline: 'line3' })
     expect(options.asked()).not.toHaveProperty('expect')
     expect(options.chosenModel?.name).toBe('lite')
     options.neutral = 80
-    expect(options.hearing()).toEqual({ model: 'lite', baseline: 'line3', expect: 'neutral=0.8' })
+    expect(options.inference()).toEqual({ model: 'lite', baseline: 'line3', expect: 'neutral=0.8' })
     options.neutral = 500
-    expect(options.hearing().expect).toBe('neutral=1')
+    expect(options.inference().expect).toBe('neutral=1')
     options.neutral = 50
-    expect(options.hearing()).not.toHaveProperty('expect')
+    expect(options.inference()).not.toHaveProperty('expect')
     options.head = 'moods'
-    expect(options.hearing()).toEqual({ model: 'large', head: 'moods' })
+    expect(options.inference()).toEqual({ model: 'large', head: 'moods' })
     Object.assign(options, { head: '', model: 'large', neutral: 80 })
-    expect(options.hearing()).toEqual({ model: 'large' })
+    expect(options.inference()).toEqual({ model: 'large' })
     options.baseline = 'self' // of any model
-    expect(options.hearing()).toEqual({ model: 'large', baseline: 'self', expect: 'neutral=0.8' })
+    expect(options.inference()).toEqual({ model: 'large', baseline: 'self', expect: 'neutral=0.8' })
     Object.assign(options, { model: '', baseline: 'gone' })
-    expect(options.hearing()).toEqual({})
+    expect(options.inference()).toEqual({})
     const bare = model('bare', ['fp32'], { embeddings_only: true })
     Object.assign(service, { models: [...models, bare] })
     Object.assign(options, { model: 'bare', baseline: 'self' })
-    expect(options.hearing()).toEqual({ model: 'bare' })
+    expect(options.inference()).toEqual({ model: 'bare' })
   })
   it('is a precision that the chosen model can be computed in', () => {
     Object.assign(service, { models, heads: [calls] })

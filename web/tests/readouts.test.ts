@@ -12,7 +12,7 @@ import {
   seriesOf,
   told,
 } from '../src/lib/readouts'
-import { headline } from '../src/timeline/draw'
+import { headline } from '../src/timeline/headline'
 import { extent } from '../src/timeline/paint'
 
 const EMOTIONS: EmotionView[] = ['angry', 'sad'].map((name) => ({

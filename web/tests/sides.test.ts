@@ -7,7 +7,6 @@ const EU: PolicyView = {
   sides: ['customer', 'worker', 'pupil', 'subject'],
   talk_time_only: ['worker', 'pupil'],
   require: [],
-  require_side: false,
   ethics: null,
   abstain: false,
   retention: {},

@@ -1,4 +1,4 @@
-"""Hear recordings as if they were spoken to an agent now: python files.py RECORDING… [--url URL].
+"""Recognise recordings as if they were spoken to an agent now: python files.py RECORDING… [--url URL].
 
 It needs no LiveKit server, and no account: the session's sound comes from the files.
 """
@@ -30,7 +30,7 @@ def pieces(paths):
 
 
 class Files(AudioInput):
-    """What a session hears; in an agent it is a room's participant."""
+    """What a session listens to; in an agent it is a room's participant."""
 
     def __init__(self, paths):
         super().__init__(label="files")

@@ -1,4 +1,4 @@
-"""Hear recordings as if they were spoken to an agent now: python files.py RECORDING… [--prompt en] [--url URL]."""
+"""Recognise recordings as if they were spoken to an agent now: python files.py RECORDING… [--prompt en] [--url URL]."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ SILENCE = bytes(2 * int(RATE * PIECE))
 
 
 class Printer(FrameProcessor):
-    """Prints what was heard; in an agent there are STT, LLM and TTS instead."""
+    """Prints what was recognised; in an agent there are STT, LLM and TTS instead."""
 
     async def process_frame(self, frame, direction):
         await super().process_frame(frame, direction)

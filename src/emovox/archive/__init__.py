@@ -32,5 +32,4 @@ __getattr__ = lazy.names(
         "Neighbour": "similarity.search",
         "Stats": "statistics",
     },
-    renamed={"Found": "ArchiveRecord"},
 )

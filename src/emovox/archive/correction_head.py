@@ -50,18 +50,18 @@ def check_enough(counts: dict[str, int]) -> None:
     Raises:
         LabelsError: there are too few; the message says of which class, and how many are missing.
     """
-    told = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
+    tally = ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
     few = [(name, LEAST - count) for name, count in counts.items() if count < LEAST]
     if few:
         missing = ", ".join(f"{name} needs {number} more" for name, number in few)
         raise LabelsError(
-            f"a head needs {LEAST} corrected segments of each class, better five: {missing}. There are {told}; a "
+            f"a head needs {LEAST} corrected segments of each class, better five: {missing}. There are {tally}; a "
             "class can also be left out"
         )
     if len(counts) < 2:
         raise LabelsError(
             f"a head needs two classes or more, with {LEAST} corrected segments of each, better five; there are "
-            f"{told}. A segment that the model judged rightly can be confirmed: that counts, too"
+            f"{tally}. A segment that the model judged rightly can be confirmed: that counts, too"
         )
 
 
@@ -256,8 +256,8 @@ class _Inferred:
         if sound is None:
             raise AudioError(NO_SOUND)
         if self._segments[0] != sound.path:
-            found = self._recognizer.recognize(sound.path, embedding=True, segments=True, **sound.declared)
-            self._segments = sound.path, found.segments or []
+            recognition = self._recognizer.recognize(sound.path, embedding=True, segments=True, **sound.declared)
+            self._segments = sound.path, recognition.segments or []
         for segment in self._segments[1]:
             near = abs(segment.start - item.start) < NEAR and abs(segment.end - item.end) < NEAR
             if near and segment.embedding is not None:

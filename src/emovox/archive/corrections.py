@@ -105,10 +105,10 @@ class Corrections:
             PolicyError: the policy allows nothing but the talk time of this voice.
         """
         policy().check(record.side, "a correction")
-        said, confidence = said_of(segment)
+        model_label, confidence = said_of(segment)
         row = {
             "recording": record.sha256, "channel": segment.channel, "start": segment.start, "end": segment.end,
-            "label": check_label(label), "said": said, "confidence": confidence, "model": record.model,
+            "label": check_label(label), "said": model_label, "confidence": confidence, "model": record.model,
             "revision": record.revision, "author": author, "created": datetime.now().timestamp(),
         }  # fmt: skip
         with self._database.begin() as connection:

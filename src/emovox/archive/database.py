@@ -155,10 +155,10 @@ def upgrade(engine: Engine) -> bool:
 
 def _engine(url: URL, patience: float) -> Engine:
     if url.get_backend_name() == "postgresql":
-        given = {name: value for name, value in _POSTGRES.items() if name not in url.query}
+        parameters = {name: value for name, value in _POSTGRES.items() if name not in url.query}
         return create_engine(
             url,
-            connect_args=given,
+            connect_args=parameters,
             hide_parameters=True,
             isolation_level="READ COMMITTED",  # after waiting for a lock one sees what was done meanwhile
             pool_pre_ping=True,

@@ -128,12 +128,12 @@ class Directories:
 
     def known(self, root: Path, names: Iterable[str]) -> set[str]:
         """The names of directories that are there, of some under a root."""
-        prefix, known = self._prefix(root), set[str]()
+        prefix, stored_names = self._prefix(root), set[str]()
         with self._database.connect() as connection:
             for part in parts(prefix + clean(name) for name in names):
                 query = select(directories.c.path).where(directories.c.path.in_(part))
-                known |= {path.removeprefix(prefix) for path in connection.scalars(query)}
-        return known
+                stored_names |= {path.removeprefix(prefix) for path in connection.scalars(query)}
+        return stored_names
 
     def embeddings(self, root: Path, names: Iterable[str]) -> dict[str, DirectoryEmbedding]:
         """The embeddings of recordings, by the name of the directory under a root; of some there may be none."""

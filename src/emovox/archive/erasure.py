@@ -18,7 +18,8 @@ from emovox import outputs as outputs_directories
 from emovox.archive import rows
 from emovox.archive.archive import Archive
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord, possible_ids
+from emovox.archive.outputs_directory import possible_ids
+from emovox.archive.record import ArchiveRecord
 from emovox.archive.schema import corrections, embeddings, recognitions
 from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.removal import Removal, take_out
@@ -176,15 +177,15 @@ def _whole(archive: Archive, ids: Collection[str], sha256s: Collection[str]) -> 
 
 
 def _counts(archive: Archive, ids: Collection[str], sha256s: Collection[str]) -> tuple[int, int]:
-    vectors = said = 0
+    embedding_count = correction_count = 0
     with archive.database.connect() as connection:
         for part in rows.parts(ids):
             query = select(func.count()).select_from(embeddings).where(embeddings.c.recognition.in_(part))
-            vectors += connection.execute(query).scalar_one()
+            embedding_count += connection.execute(query).scalar_one()
         for part in rows.parts(sha256s):
             query = select(func.count()).select_from(corrections).where(corrections.c.recording.in_(part))
-            said += connection.execute(query).scalar_one()
-    return vectors, said
+            correction_count += connection.execute(query).scalar_one()
+    return embedding_count, correction_count
 
 
 def _remove_outputs(archive: Archive, records: list[ArchiveRecord], remove: Remove, erasure: Erasure) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emovox.archive.archive import Archive
-from emovox.archive.record import ArchiveRecord, read_directory
+from emovox.archive.outputs_directory import read_directory
+from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError
 
 

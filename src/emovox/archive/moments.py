@@ -184,10 +184,10 @@ def _nine(
     for first in range(0, len(records), _MANY):
         part = {record.id: record for record in records[first : first + _MANY]}
         by_id: dict[str, list[Stretch]] = {}
-        own, place = segments.c, (segments.c.recognition, segments.c.number)
-        raw_query = select(*place, own.start, own.end, own[rule.name])
+        own, key = segments.c, (segments.c.recognition, segments.c.number)
+        raw_query = select(*key, own.start, own.end, own[rule.name])
         query = (raw_query if mover is None else select(segments)).where(own.recognition.in_(part))
-        result = connection.execute(query.where(own.emotion.is_not(None)).order_by(*place))
+        result = connection.execute(query.where(own.emotion.is_not(None)).order_by(*key))
         if mover is None:
             for id_, number, start, end, score in result:
                 by_id.setdefault(id_, []).append(Stretch(number, start, end, score))

@@ -237,7 +237,7 @@ def relative_to(
     """
     if baseline == SELF:
         raise OptionsError(
-            "baseline self: the archive's recordings can't be heard again: recognise with --baseline self, and "
+            "baseline self: the archive's recordings aren't recognised again: recognise with --baseline self, and "
             f"choose {RECOGNIZED} here"
         )
     if baseline == RECOGNIZED:

@@ -246,10 +246,10 @@ class Replacement(NamedTuple):
 def replace_records(connection: Connection, batch: Sequence[Replacement], mapper: RecordMapper) -> int:
     """Put records in the place of others; those that have been deleted since aren't. Gives how many."""
     ids = [item.old for item in batch]
-    there = set(connection.scalars(select(recognitions.c.id).where(recognitions.c.id.in_(ids))))
-    count_deletions(connection, sorted(there))
-    connection.execute(delete(recognitions).where(recognitions.c.id.in_(there)))
-    items = [item for item in batch if item.old in there]
+    stored_ids = set(connection.scalars(select(recognitions.c.id).where(recognitions.c.id.in_(ids))))
+    count_deletions(connection, sorted(stored_ids))
+    connection.execute(delete(recognitions).where(recognitions.c.id.in_(stored_ids)))
+    items = [item for item in batch if item.old in stored_ids]
     keep(connection, [item.new for item in items], mapper)
     copies = [replace(item.new, outputs=path) for item in items for path in item.directories]
     _keep_directories(connection, copies, mapper)
@@ -279,8 +279,10 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
     numbers = lock_spaces(connection, {key for record in batch for key, _, _ in vectors(record)})
     ids = [record.id for record in batch]
     query = select(recognitions.c.id, recognitions.c.outputs).where(recognitions.c.id.in_(ids))
-    known = {row.id: row.outputs for row in connection.execute(query)}
-    new = sorted((record for record in batch if record.id not in known), key=lambda item: (item.sha256, item.id))
+    outputs_by_id = {row.id: row.outputs for row in connection.execute(query)}
+    new = sorted(
+        (record for record in batch if record.id not in outputs_by_id), key=lambda item: (item.sha256, item.id)
+    )
     insert(connection, recordings, [mapper.row(recordings, record) for record in new])
     for sha256, link in {record.sha256: record.link for record in new if record.link}.items():
         # An outputs directory that was imported earlier didn't say where its recording was.
@@ -294,14 +296,14 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         embeddings,
         [
             {"recognition": record.id, "segment": number, "space": numbers[key], "vector": content}
-            for record in (*new, *(record for record in batch if record.id in known))
+            for record in (*new, *(record for record in batch if record.id in outputs_by_id))
             for key, number, content in vectors(record)
         ],
     )
     for record in batch:
-        if record.id in known:
+        if record.id in outputs_by_id:
             _complete(connection, record)
-        before = known.get(record.id)
+        before = outputs_by_id.get(record.id)
         if record.outputs is None or before is None or before == mapper.stored(record.outputs):
             continue
         if not mapper.resolved(before).exists():

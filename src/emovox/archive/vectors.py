@@ -94,9 +94,9 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
     with archive.database.connect() as connection, archive.database.connect() as other:
         query = query.where(*where.allowed().resolved(connection).conditions())
         options = {"stream_results": True, "yield_per": _BLOCK}
-        for found in connection.execute(query, execution_options=options).partitions():
-            vectors = _vectors(other, [row[3] for row in found])
-            part = [row for row in found if row[3] in vectors]  # the others were deleted meanwhile
+        for page in connection.execute(query, execution_options=options).partitions():
+            vectors = _vectors(other, [row[3] for row in page])
+            part = [row for row in page if row[3] in vectors]  # the others were deleted meanwhile
             if not part:
                 continue
             nothing = False

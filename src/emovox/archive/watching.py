@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from emovox import directories
-from emovox.archive.record import ArchiveRecord, read_directory
+from emovox.archive.outputs_directory import read_directory
+from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError
 from emovox.outputs import RESULT
 

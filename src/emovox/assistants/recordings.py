@@ -170,12 +170,12 @@ class Recordings:
             OptionsError: a value that means nothing, or that whoever started this has declared otherwise.
         """
         before = self._declared.get((path, channel), SILENT)
-        given = {name: value for name in vars(SILENT) if (value := getattr(declared, name)) is not None}
-        for name, value in given.items():
+        declaration = {name: value for name in vars(SILENT) if (value := getattr(declared, name)) is not None}
+        for name, value in declaration.items():
             own = getattr(self._options, name)
             if own is not None and own != (parse_sides(value) if name == "side" else value):
                 raise OptionsError(f"leave {name} out: whoever started `{COMMAND}` declared it for all recordings")
-        latest = replace(before, **given)
+        latest = replace(before, **declaration)
         values = {name: value for name, value in vars(latest).items() if value is not None}
         options = replace(self._options, channel=channel, **values)
         self._declared[path, channel] = latest

@@ -225,13 +225,13 @@ async def _answer(
     Raises:
         ToolError: something did that can be told.
     """
-    told = time.monotonic()
+    last = time.monotonic()
 
     def progress(seconds: float) -> None:
-        nonlocal told
+        nonlocal last
         anyio.from_thread.check_cancelled()
-        if time.monotonic() - told >= _EVERY:
-            told = time.monotonic()
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
             minutes, rest = divmod(int(seconds), 60)
             anyio.from_thread.run(context.report_progress, seconds, None, f"{minutes}:{rest:02d} recognised")
 

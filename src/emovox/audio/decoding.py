@@ -112,12 +112,12 @@ class Decoding:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Codes of what may impair the verdict, once `blocks` is exhausted, in the order of `quality.WARNINGS`."""
-        found = {*self.level.warnings(self.samples), *self.notes}
+        codes = {*self.level.warnings(self.samples), *self.notes}
         if self.truncated:  # a truncated file ends with a damaged packet, which isn't worth a second warning
-            found.add("truncated")
+            codes.add("truncated")
         elif self.damaged:
-            found.add("damaged")
-        return tuple(code for code in WARNINGS if code in found)
+            codes.add("damaged")
+        return tuple(code for code in WARNINGS if code in codes)
 
     def _resampled(self) -> Iterator[Waveform]:
         resampler: Resampler | None = None

@@ -32,5 +32,5 @@ def reading(name: str | None) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):  # no fault of the recording
             raise DecoderError(f"no space to store a recording: {error.strerror}") from error
-        said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-        raise UnreadableAudioError(f"it can't be read ({said})", name) from error
+        cause = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        raise UnreadableAudioError(f"it can't be read ({cause})", name) from error

@@ -19,14 +19,24 @@ EXTENSIONS = frozenset(
 
 def is_remote(name: str) -> bool:
     """Whether a name is an address such as `s3://bucket/key`, not a path."""
-    scheme, found, _ = name.partition("://")
-    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+    scheme, separator, _ = name.partition("://")
+    return bool(separator) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+
+
+def refuse_address(name: str) -> None:
+    """Nothing is fetched from elsewhere.
+
+    Raises:
+        RecordingNotFoundError: an address such as `https://host/call.mp3`, and no file of that name.
+    """
+    if is_remote(name) and not os.path.lexists(name):
+        raise RecordingNotFoundError("only files on this machine are read: download it first", name)
 
 
 def local_path(name: str) -> str:
     """The path of a `file://` address on this machine; any other name is returned as it is."""
-    scheme, found, rest = name.partition("://")
-    if not found or scheme != "file":
+    scheme, separator, rest = name.partition("://")
+    if not separator or scheme != "file":
         return name
     rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
     return unquote(rest, errors="surrogateescape")
@@ -52,6 +62,7 @@ def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
     """
     if not argument:
         raise RecordingNotFoundError("the name is empty: is a variable unset?")
+    refuse_address(argument)
     unreadable: list[Path] = []
 
     def note(path: Path, reason: str) -> None:
@@ -61,17 +72,17 @@ def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
 
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  what is too deep raises no error here
-        found = _search(path, note)
+        paths = _search(path, note)
         reason = "no audio or video files in this directory"
     elif os.path.lexists(path) or not directories.MAGIC.search(argument):
         return [path]
     else:
         matches = directories.glob(argument, note, enters=lambda folder: not _is_outputs(folder))
-        found = [file for match, folder in matches for file in (_search(match, note) if folder else [match])]
+        paths = [file for match, folder in matches for file in (_search(match, note) if folder else [match])]
         reason = "nothing matches this pattern"
-    if not found and not unreadable:
+    if not paths and not unreadable:
         raise RecordingNotFoundError(reason, argument)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(paths))
 
 
 def _search(root: Path, failed: directories.Failed) -> list[Path]:

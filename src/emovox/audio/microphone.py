@@ -34,14 +34,14 @@ class Microphone:
         sounddevice = _driver()
         self.overflows = 0
         self._blocks: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
-        chosen = int(device) if device is not None and device.isdecimal() else device
+        index = int(device) if device is not None and device.isdecimal() else device
         try:
-            facts = sounddevice.query_devices(chosen, "input")
+            facts = sounddevice.query_devices(index, "input")
             self.name, self.rate = str(facts["name"]), float(facts["default_samplerate"])
             self._stream = sounddevice.InputStream(
-                device=chosen,
+                device=index,
                 samplerate=self.rate,
-                channels=_channels(sounddevice, chosen, self.rate, int(facts["max_input_channels"])),
+                channels=_channels(sounddevice, index, self.rate, int(facts["max_input_channels"])),
                 dtype="float32",
                 callback=self._take,
             )
@@ -87,9 +87,9 @@ def microphones() -> list[str]:
     """
     sounddevice = _driver()
     try:
-        chosen = sounddevice.default.device[0]
+        default = sounddevice.default.device[0]
         return [
-            f"{number}: {facts['name']}{' *' if number == chosen else ''}"
+            f"{number}: {facts['name']}{' *' if number == default else ''}"
             for number, facts in enumerate(sounddevice.query_devices())
             if facts["max_input_channels"] > 0
         ]
@@ -122,14 +122,14 @@ def _channels(sounddevice: ModuleType, device: int | str | None, rate: float, mo
 
 def _why(sounddevice: ModuleType, device: str | None, error: Exception) -> str:
     try:
-        there = microphones()
+        names = microphones()
     except MicrophoneError:
-        there = []
-    if not there:
+        names = []
+    if not names:
         return "no microphone found"
     if device is None:
-        return f"the microphone can't be opened: {_line(error)}; choose another with --device: {'; '.join(there)}"
-    return f"the microphone {device!r} can't be opened: {_line(error)}; available: {'; '.join(there)}"
+        return f"the microphone can't be opened: {_line(error)}; choose another with --device: {'; '.join(names)}"
+    return f"the microphone {device!r} can't be opened: {_line(error)}; available: {'; '.join(names)}"
 
 
 def _line(error: Exception) -> str:

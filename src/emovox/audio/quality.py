@@ -46,13 +46,13 @@ class Level:
 
     def warnings(self, samples: int) -> list[str]:
         """The codes for level and length (16 kHz samples), in the order of `WARNINGS`."""
-        found = []
+        codes = []
         if self.silent:
-            found.append("silence")
+            codes.append("silence")
         elif self.peak < QUIET:
-            found.append("quiet")
+            codes.append("quiet")
         if self._at_full_scale > CLIPPED_SHARE * self._samples:
-            found.append("clipped")
+            codes.append("clipped")
         if samples < SHORT * SAMPLE_RATE:
-            found.append("short")
-        return found
+            codes.append("short")
+        return codes

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emovox.audio.failures import reading
+from emovox.audio.files import refuse_address
 from emovox.audio.waveform import check_rate, to_channels_last, to_own_scale
 from emovox.errors import RecordingNotFoundError, TooLargeError, UnreadableAudioError
 
@@ -55,7 +56,7 @@ def open_recording(
         progress: is called with the size in bytes of each block read: all of the file is, for the checksum.
 
     Raises:
-        RecordingNotFoundError: no such file.
+        RecordingNotFoundError: no such file, or an address.
         UnreadableAudioError: a directory, an empty file, no permission, or an array that isn't a recording.
         TooLargeError: more than `max_bytes`.
     """
@@ -75,6 +76,7 @@ def _open(
             raise UnreadableAudioError("an array needs its sample rate: give (array, sample_rate)")
         return _from_array(*source, name=name)
     if isinstance(source, (str, os.PathLike)):
+        refuse_address(os.fsdecode(source))
         file = stack.enter_context(_open_path(Path(source)))
         name = name or os.fsencode(Path(source).name).decode(errors="replace")
     else:

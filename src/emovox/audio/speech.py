@@ -60,11 +60,11 @@ class VoiceActivity:
         samples = np.concatenate([self._rest, np.clip(block, -1, 1)])
         whole = len(samples) // CHUNK * CHUNK
         self._rest = samples[whole:]
-        found = [
+        probabilities = [
             self._run(samples[first : min(first + _TOGETHER * CHUNK, whole)])
             for first in range(0, whole, _TOGETHER * CHUNK)
         ]
-        return np.concatenate(found) if found else np.empty(0, np.float32)
+        return np.concatenate(probabilities) if probabilities else np.empty(0, np.float32)
 
     def finish(self) -> NDArray[np.float32]:
         """The probability of what is left of a chunk, (0,) or (1,)."""
@@ -75,12 +75,12 @@ class VoiceActivity:
         chunks = samples.reshape(-1, CHUNK)
         before = np.concatenate([self._context[np.newaxis], chunks[:-1, -_CONTEXT:]])
         self._context = chunks[-1, -_CONTEXT:]
-        found: NDArray[np.float32]
-        found, self._hidden, self._cell = self._session.run(
+        probabilities: NDArray[np.float32]
+        probabilities, self._hidden, self._cell = self._session.run(
             ["speech_probs", "hn", "cn"],
             {"input": np.concatenate([before, chunks], axis=1), "h": self._hidden, "c": self._cell},
         )
-        return found.reshape(-1)
+        return probabilities.reshape(-1)
 
 
 class SpeechFinder:
@@ -106,22 +106,22 @@ class SpeechFinder:
         self._samples += len(block)
         probabilities = self._activity.push(block)
         for probability in probabilities.tolist():
-            self._hear(probability)
+            self._take(probability)
         return probabilities
 
     def finish(self) -> None:
         """End the stream, and with it an open span."""
         for probability in self._activity.finish().tolist():
-            self._hear(probability)
+            self._take(probability)
         if self._start is not None:
             self._close(min(self._quiet or self._samples, self._samples))
         self.known = self._samples
 
-    def _hear(self, probability: float) -> None:
-        place, self._place = self._place, self._place + CHUNK
+    def _take(self, probability: float) -> None:
+        position, self._place = self._place, self._place + CHUNK
         if self._start is None:
             if probability >= SPEECH:
-                self._start, self._quiet, self._probabilities = place, None, []
+                self._start, self._quiet, self._probabilities = position, None, []
             else:
                 self.known = max(self.known, self._place - MARGIN)
                 return
@@ -129,7 +129,7 @@ class SpeechFinder:
         if probability >= SPEECH:
             self._quiet = None
         elif probability < PAUSE and self._quiet is None:
-            self._quiet = place
+            self._quiet = position
         if self._quiet is not None and self._place - self._quiet >= LEAST_PAUSE:
             self._close(self._quiet)
             self.known = max(self.known, self._place - MARGIN)

@@ -68,8 +68,8 @@ class _Held:
             last = max(last, min(spans[-1].start, self.end - max(LEAST, self._overlap)))
         places = [place // self._hop * self._hop for place in self._pauses(spans, known)]
         places = [place for place in places if self.start + SHORTEST <= place <= last]
-        if wanted := [place for place in places if place >= self.start + WANTED]:
-            return wanted[0]
+        if candidates := [place for place in places if place >= self.start + WANTED]:
+            return candidates[0]
         end = (self.start + LONGEST - SHORTEST) // self._hop * self._hop
         if end > last or end + 2 * BREATH > known:
             return None

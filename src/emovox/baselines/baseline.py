@@ -1,6 +1,7 @@
 """A baseline: the sums of the embeddings of recordings that are alike, in a small JSON file.
 
-What a model hears in a voice, on a line or in a room whatever is said lies in their mean; `shift` takes it away.
+What a model takes for emotion in a voice, a line or a room, whatever is said, lies in their mean; `shift` takes it
+away.
 The sums are stored, not the mean, so that those of two halves add up to the whole's.
 """
 
@@ -96,8 +97,8 @@ class Baseline(Fitted):
     group: Group | None = Field(None, description="null: it is of recordings that stand alone")
     side: Side | None = Field(
         None,
-        description="whose voices its recordings are, all of them: what is heard relative to it is such a voice "
-        "where nobody says whose it is; left out: it isn't said",
+        description="whose voices its recordings are, all of them: what is recognised relative to it is such a "
+        "voice where nobody says whose it is; left out: it isn't said",
         exclude_if=lambda value: value is None,
     )
     created_at: AwareDatetime

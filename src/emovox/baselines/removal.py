@@ -188,10 +188,10 @@ class _Plan:
 
 
 def _wholes(baselines: dict[str, Baseline], sha256s: Collection[str], stored: Stored) -> dict[str, _Whole]:
-    wanted = {baseline.group.name for baseline in baselines.values() if baseline.group is not None}
+    group_names = {baseline.group.name for baseline in baselines.values() if baseline.group is not None}
     return {
         name: _Whole(baselines[name], *without(baselines[name], sha256s, stored))
-        for name in wanted & baselines.keys()
+        for name in group_names & baselines.keys()
     }
 
 

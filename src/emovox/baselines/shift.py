@@ -223,7 +223,7 @@ def _mixture(readout: Readout, shares: Mapping[str, float]) -> Vector:
 def _towards_neutral(readout: Readout, shares: Mapping[str, float]) -> Vector:
     """From the mean embedding of the other emotions, as they are expected, to that of neutral, (D,).
 
-    Zeros where neutral is alone, or can't be heard.
+    Zeros where neutral is alone, or no class of the model.
     """
     others = {name: share for name, share in shares.items() if name != "neutral"}
     total = sum(others.values())

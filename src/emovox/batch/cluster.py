@@ -59,7 +59,7 @@ class RayWorker:
     def __init__(self, plan: Plan, claims: Any, decoders: int) -> None:
         ray = import_ray()
         self._place = ExitStack()
-        place = self._place.enter_context(scratch())
+        directory = self._place.enter_context(scratch())
         os.environ["EMOVOX_THREADS"] = "1"
 
         def claim(sha256: str, path: str) -> bool:
@@ -69,7 +69,7 @@ class RayWorker:
                 return True
 
         self._claims = claims
-        self._worker = Worker(plan, Path(place), claim, decoders=decoders)
+        self._worker = Worker(plan, Path(directory), claim, decoders=decoders)
 
     async def start(self) -> Ready | EmovoxError:
         """As `Worker.start`."""

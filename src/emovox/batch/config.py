@@ -58,10 +58,10 @@ class BatchConfig:
     def facts(self) -> dict[str, Any]:
         """What must not change from one run to the next, as plain data."""
         head = self.options.head
-        heard = replace(self.options, channel=1) if self.split_channels else self.options
+        channel_options = replace(self.options, channel=1) if self.split_channels else self.options
         baseline = self.options.baseline
         plain = replace(self.options, channel=None, head=None, baseline=None, expect=None)
-        options = asdict(replace(plain, speech_only=heard.by_speech))
+        options = asdict(replace(plain, speech_only=channel_options.by_speech))
         return {
             "options": {
                 **options,

@@ -175,6 +175,6 @@ def _reach(address: str) -> None:
 
 
 def _connect(address: str, patience: float) -> None:
-    place = address.removeprefix("ray://")
-    host, _, port = place.rpartition(":") if place.rpartition(":")[2].isdigit() else (place, "", PORT)
+    location = address.removeprefix("ray://")
+    host, _, port = location.rpartition(":") if location.rpartition(":")[2].isdigit() else (location, "", PORT)
     socket.create_connection((host.strip("[]"), int(port)), timeout=patience).close()

@@ -83,6 +83,13 @@ class Ledger:
         with self._writing():
             return int(self._base.execute("SELECT count(*) FROM items WHERE state=1").fetchone()[0])
 
+    def is_done(self, path: str) -> bool:
+        """Whether a recording is done."""
+        with self._writing():
+            return (
+                self._base.execute("SELECT 1 FROM items WHERE path=? AND state=1", (path,)).fetchone() is not None
+            )
+
     def keep(self, names: Iterable[str]) -> None:
         """Note the outputs directories that rows refer to."""
         with self._writing():
@@ -119,13 +126,13 @@ class Ledger:
     def take(self, count: int) -> list[Item]:
         """Hand out the next items, each once."""
         with self._writing():
-            found = self._base.execute(
+            rows = self._base.execute(
                 "SELECT number, items.path, row_group, row, name, sides, notes FROM queue JOIN items USING (path) "
                 "ORDER BY number LIMIT ?",
                 (count,),
             ).fetchall()
-            if found:
-                self._base.execute("DELETE FROM queue WHERE number <= ?", (found[-1][0],))
+            if rows:
+                self._base.execute("DELETE FROM queue WHERE number <= ?", (rows[-1][0],))
         return [
             Item(
                 path,
@@ -134,7 +141,7 @@ class Ledger:
                 sides=sides,
                 notes=None if notes is None else json.loads(notes),
             )
-            for _, path, group, row, name, sides, notes in found
+            for _, path, group, row, name, sides, notes in rows
         ]
 
     def settle(self, path: str) -> bool:
@@ -171,14 +178,14 @@ class Ledger:
         last = ""
         while True:
             with self._writing():
-                found = self._base.execute(
+                rows = self._base.execute(
                     "SELECT sha256 FROM contents WHERE shard IS NOT NULL AND sha256 > ? ORDER BY sha256 LIMIT ?",
                     (last, count),
                 ).fetchall()
-            if not found:
+            if not rows:
                 return
-            last = found[-1][0]
-            yield [row[0] for row in found]
+            last = rows[-1][0]
+            yield [row[0] for row in rows]
 
     def add_twin(self, path: str, sha256: str) -> None:
         """Note a recording with the same content as another."""
@@ -196,13 +203,13 @@ class Ledger:
         """
         while True:
             with self._writing():
-                found = self._base.execute(
+                rows = self._base.execute(
                     "SELECT shard, reason, path, sha256 FROM twins LEFT JOIN contents USING (sha256) "
                     "WHERE ? OR shard IS NOT NULL OR reason IS NOT NULL ORDER BY shard, reason LIMIT ?",
                     (all_of_them, count),
                 ).fetchall()
-                self._base.executemany("DELETE FROM twins WHERE path=?", ((row[2],) for row in found))
-            if not found:
+                self._base.executemany("DELETE FROM twins WHERE path=?", ((row[2],) for row in rows))
+            if not rows:
                 return
-            for shard, reason in dict.fromkeys(row[:2] for row in found):
-                yield shard, reason, [row[2:] for row in found if row[:2] == (shard, reason)]
+            for shard, reason in dict.fromkeys(row[:2] for row in rows):
+                yield shard, reason, [row[2:] for row in rows if row[:2] == (shard, reason)]

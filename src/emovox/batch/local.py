@@ -84,14 +84,14 @@ class LocalEngine(BatchEngine):
         ready = wait([member.worker.connection for member in self._members], timeout=patience)
         for member in [member for member in self._members if member.worker.connection in ready]:
             try:
-                said = member.worker.connection.recv()
+                message = member.worker.connection.recv()
             except (EOFError, OSError):
                 member.worker.end(0)
                 yield member, 0, Died()
                 continue
-            if isinstance(said, EmovoxError):  # one that concerns all recordings
-                raise said
-            number, answer = (0, said) if isinstance(said, Ready) else said
+            if isinstance(message, EmovoxError):  # one that concerns all recordings
+                raise message
+            number, answer = (0, message) if isinstance(message, Ready) else message
             yield member, number, answer
 
 

@@ -145,7 +145,7 @@ class Reader:
             data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:
             raise NoAudioError("this row has no bytes")
-        return stack.enter_context(_kept(data, self._scratch))
+        return stack.enter_context(_scratch_file(data, self._scratch))
 
     def locate(self, path: str) -> str:
         """A recording's path as seen from this process."""
@@ -200,7 +200,7 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def _kept(data: bytes, scratch: Path) -> Iterator[Path]:
+def _scratch_file(data: bytes, scratch: Path) -> Iterator[Path]:
     path = scratch / secrets.token_hex(8)
     try:
         with private.create(path) as file:

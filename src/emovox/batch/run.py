@@ -7,14 +7,13 @@ once. A run that dies leaves complete shards, from which the next one learns wha
 import json
 import os
 import shutil
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emovox.archive.record import ArchiveRecord
 from emovox.audio.files import is_remote
@@ -22,30 +21,31 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.config import BatchConfig, changed
 from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
+from emovox.batch.listing import TOGETHER, Listing
 from emovox.batch.schema import ERRORS, FIRST_PASS, RECOGNITIONS
 from emovox.batch.scratch import scratch
 from emovox.batch.second_pass import SecondPass
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
-from emovox.batch.status import SLOWEST, Status
+from emovox.batch.status import REASONS, SLOWEST, Status
 from emovox.batch.storage import Place, only_one
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
-from emovox.exports import check_values
+from emovox.exports import Language, check_values
 from emovox.inference.recognition import ModelFacts
 from emovox.models.catalog import is_name
-from emovox.outputs import is_outputs
+from emovox.outputs import is_outputs, read_result
 from emovox.policy import Policy
+from emovox.saving import Saving
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
-UNHEARD = "it has the same content as a recording that failed"
-_TOGETHER = 1000  # recordings listed, taken or copied at a time
+SAME_AS_FAILED = "it has the same content as a recording that failed"
 _PATIENCE = 5.0  # seconds between looks for twins
 _TOLD = 0.2  # seconds between reports of progress
 
@@ -71,7 +71,6 @@ class Batch:
         self._wish, self._make, self._tell = wish, engine, tell
         self.status = Status()
         self._out = Place.of(wish.out)
-        self._errors = Shards(self._out, ERRORS, lambda rows, name: None)
         self._of_many = wish.options.of_many
         self._rows = Shards(
             self._out,
@@ -80,15 +79,13 @@ class Batch:
             before=self._archive_records,
             baseline=wish.options.baseline is not None and not self._of_many,
         )
+        # An error of what has a row is about its exports: the row comes first.
+        self._errors = Shards(self._out, ERRORS, lambda rows, name: None, before=self._rows.flush)
+        self._incomplete: set[str] = set()
         self._archive: Archive | None = None
         self._records: list[ArchiveRecord] = []  # of rows that are in no shard yet
-        self._buffer: deque[Item] = deque()
         self._shares: deque[Share] = deque()
         self._shared: dict[str, Shared] = {}
-        self._unusable: deque[Failed] = deque()
-        self._listed = threading.Event()
-        self._ended = threading.Event()
-        self._trouble: Exception | None = None
         self._told = self._looked = 0.0
 
     def run(self) -> Status:
@@ -101,9 +98,9 @@ class Batch:
         """
         wish, out = self._wish, self._out
         by_speaker = wish.options.baseline == SPEAKER
-        found = find(wish.source, wish.column, speakers=by_speaker, policy=wish.policy)
-        first = [*islice(found, 1)]
-        while first and isinstance(first[-1], Failed) and (more := next(found, None)) is not None:
+        entries = find(wish.source, wish.column, speakers=by_speaker, policy=wish.policy)
+        first = [*islice(entries, 1)]
+        while first and isinstance(first[-1], Failed) and (more := next(entries, None)) is not None:
             first.append(more)
         if not first:
             raise BatchError(f"{wish.source}: no audio or video files in it")
@@ -116,8 +113,8 @@ class Batch:
         with ExitStack() as stack:
             if out.local:
                 stack.enter_context(only_one(Path(out.path)))
-            place = stack.enter_context(scratch())
-            self._ledger = Ledger(place / "ledger.sqlite")
+            directory = stack.enter_context(scratch())
+            self._ledger = Ledger(directory / "ledger.sqlite")
             stack.callback(self._ledger.close)
             outputs = str(Path(out.path, OUTPUTS)) if wish.outputs_dirs else None
             if outputs is not None and wish.archive:
@@ -131,8 +128,8 @@ class Batch:
                 formats=() if self._of_many else wish.formats,  # they are written when all is known
                 labels=wish.labels,
                 outputs=outputs,
-                ledger=str(place / "ledger.sqlite"),
-                scratch=str(place),
+                ledger=str(directory / "ledger.sqlite"),
+                scratch=str(directory),
                 longest=wish.longest,
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
                 archive=self._archive is not None,
@@ -146,22 +143,18 @@ class Batch:
             check_values(wish.formats, self._ready.metadata.readouts, wish.options.head)
             self._check(self._ready.model)
             self._load()
-            engine.know(self._ledger.contents(10 * _TOGETHER))
+            engine.know(self._ledger.contents(10 * TOGETHER))
             if outputs is not None:
                 self._sweep(Path(outputs))
             self.status.model, self.status.workers = self._ready.model, engine.workers
             self.status.started = time.monotonic()
-            lister = threading.Thread(target=self._list, args=(chain(first, found),), daemon=True)
-            lister.start()
-            stack.callback(lister.join)
-            stack.callback(self._ended.set)
+            self._listing = stack.enter_context(Listing(chain(first, entries), self._ledger, self.status))
             try:
                 self._work(engine)
             except (KeyboardInterrupt, ClusterError):  # keep what is done
                 self._flush()
                 raise
-            if self._trouble is not None:
-                raise self._trouble
+            self._listing.check()
             if self._of_many:
                 SecondPass(
                     wish,
@@ -171,6 +164,7 @@ class Batch:
                     self._archive,
                     self.status,
                     self._tell,
+                    self._note_incomplete,
                     sides=self._rows.sides,
                     notes=self._rows.notes,
                 ).run()
@@ -182,8 +176,7 @@ class Batch:
         for answer in engine.run(self._take, self._more):
             if answer is not None:
                 self._note(answer)
-            while self._unusable:
-                self._note(self._unusable.popleft())
+            self._note_unusable()
             self._rows.tick()
             self._errors.tick()
             now = time.monotonic()
@@ -194,54 +187,18 @@ class Batch:
                 self._told, self.status.trouble = now, engine.trouble
                 self._tell(self.status)
         self.status.trouble = ""
-        while self._unusable:
-            self._note(self._unusable.popleft())
+        self._note_unusable()
         self._flush()
         self._copy(last=True)
         self._rows.conclude()
         self._errors.conclude()
         self._tell(self.status)
 
-    def _list(self, found: Iterator[Item | Failed]) -> None:
-        """List the recordings, in a thread of its own."""
-        some: list[Item | Failed] = []
-        try:
-            try:
-                for item in found:
-                    some.append(item)
-                    if len(some) >= _TOGETHER:
-                        self._put_down(some)
-                        some = []
-                    if self._ended.is_set():
-                        return
-            finally:
-                self._put_down(some)
-        except Exception as error:
-            self._trouble = error
-        finally:
-            self.status.listing = False
-            self._listed.set()
-
-    def _put_down(self, some: list[Item | Failed]) -> None:
-        self.status.listed += self._ledger.add(item for item in some if isinstance(item, Item))
-        for item in some:
-            if isinstance(item, Failed) and self._ledger.add([Item(item.path)], queued=False):
-                self.status.listed += 1
-                self._unusable.append(item)
-
     def _take(self) -> Task | None:
-        if self._shares:
-            return self._shares.popleft()
-        if not self._buffer:
-            self._buffer.extend(self._ledger.take(_TOGETHER))
-        return self._buffer.popleft() if self._buffer else None
+        return self._shares.popleft() if self._shares else self._listing.take()
 
     def _more(self) -> bool:
-        if not self._listed.is_set():
-            return True
-        if not self._buffer:
-            self._buffer.extend(self._ledger.take(_TOGETHER))
-        return bool(self._buffer or self._shares)
+        return bool(self._shares) or self._listing.more()
 
     def _note(self, answer: Answer) -> None:
         if isinstance(answer, Same):
@@ -261,9 +218,13 @@ class Batch:
                 self._shares = deque(share for share in self._shares if share.path != answer.path)
             if isinstance(answer, Again):
                 if ended is not None:
-                    self._buffer.appendleft(ended.outlined.item)
+                    self._listing.put_back(ended.outlined.item)
             elif self._ledger.settle(answer.path):
                 self._store(answer)
+
+    def _note_unusable(self) -> None:
+        for failed in self._listing.unusable():
+            self._note(failed)
 
     def _join(self, shared: Shared) -> None:
         try:
@@ -275,6 +236,8 @@ class Batch:
         status = self.status
         if isinstance(answer, Failed):
             status.failed += 1
+            if len(status.reasons) < REASONS:
+                status.reasons.append((answer.path, answer.reason))
             if answer.sha256 is not None:
                 self._ledger.failed(answer.sha256, answer.path, answer.reason)
             self._errors.add([{"path": answer.path, "reason": answer.reason}])
@@ -286,6 +249,19 @@ class Batch:
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
         self._records += answer.records
         self._rows.add(answer.rows)
+        if answer.problem:
+            self._add_incomplete(answer.path, answer.problem)
+
+    def _add_incomplete(self, path: str, problem: str) -> None:
+        if path not in self._incomplete:
+            self._incomplete.add(path)
+            self.status.incomplete += 1
+            self._errors.add([{"path": path, "reason": problem}])
+
+    def _note_incomplete(self, problems: list[tuple[str, str]]) -> None:
+        for path, problem in problems:
+            self._add_incomplete(path, problem)
+        self._errors.flush()
 
     def _archive_records(self) -> None:
         """Archive what the next shard names, before it does: what no shard names goes at the next start."""
@@ -298,21 +274,21 @@ class Batch:
 
     def _copy(self, *, last: bool = False) -> None:
         """Give recordings whose content is done the rows of that content."""
-        for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
-            known: dict[str, list[dict[str, Any]]] = {}
+        for shard, reason, twins in self._ledger.twins(TOGETHER, all_of_them=last):
+            rows_by_content: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
                 for row in self._rows.read(shard, sha256=list({sha256 for _, sha256 in twins})):
-                    rows = known.setdefault(row["sha256"], [])
+                    rows = rows_by_content.setdefault(row["sha256"], [])
                     if not rows or rows[0]["path"] == row["path"]:
                         rows.append(row)
             for path, sha256 in twins:
                 if not self._ledger.settle(path):
                     continue
                 if shard is None:
-                    self._store(Failed(path, reason or UNHEARD))
+                    self._store(Failed(path, reason or SAME_AS_FAILED))
                 else:
                     same = {"same": True} if self._of_many else {}
-                    rows = [{**row, "path": path, **same} for row in known[sha256]]
+                    rows = [{**row, "path": path, **same} for row in rows_by_content[sha256]]
                     self.status.same += 1
                     self._store(Done(path, tuple(rows), rows[0]["duration"], 0.0))
 
@@ -322,24 +298,24 @@ class Batch:
 
     def _check(self, model: ModelFacts) -> None:
         """Refuse an output that was made with another model or other options."""
-        place = self._out / FACTS
+        file = self._out / FACTS
         own = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
         facts = json.loads(json.dumps({"model": own, **self._wish.facts()}))
-        if place.kind() != "file":
-            place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
+        if file.kind() != "file":
+            file.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, "map": {}, "sound": True, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, "sound": True, **json.loads(file.read())}
             before["policy"] = Policy.known_facts(before.get("policy", {}))
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
-            raise BatchError(f"{place.address}: not written by a batch: choose another --out") from error
+            raise BatchError(f"{file.address}: not written by a batch: choose another --out") from error
         if before != facts:
             differences = ", ".join(changed(before, facts))
             raise BatchError(
                 f"{self._out.address}: it was made with other settings (it differs in {differences}): "
-                f"choose another --out, or use the settings in {place.address}"
+                f"choose another --out, or use the settings in {file.address}"
             )
 
     def _load(self) -> None:
@@ -350,19 +326,37 @@ class Batch:
         counted = [] if self._of_many else ["emotion", "readouts"]
         for name in list(self._rows.names()):
             rows = self._rows.read(name, columns=["path", "sha256", "outputs", *counted])
-            while some := list(islice(rows, _TOGETHER)):
+            while some := list(islice(rows, TOGETHER)):
                 self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
                 if counted:
                     status.count(some)
+        status.before = self._ledger.done()
         for name in list(self._errors.names()):
+            paths = [row["path"] for row in self._errors.read(name)]
+            incomplete = {path for path in paths if self._ledger.is_done(path)} - self._incomplete
             if self._wish.retry_failed:
+                self._note_incomplete(list(self._export_again(incomplete)))
                 (self._errors.place / name).delete()
             else:
-                failed = [row["path"] for row in self._errors.read(name)]
+                self._incomplete |= incomplete
+                status.incomplete += len(incomplete)
+                failed = [path for path in paths if path not in self._incomplete]
                 self._ledger.add_done([(path, None) for path in failed], name)
                 status.failed_before += len(failed)
-        status.before = self._ledger.done() - status.failed_before
+
+    def _export_again(self, paths: set[str]) -> Iterator[tuple[str, str]]:
+        """Write the exports of recordings that lack some; gives the path of what lacks them still, and why."""
+        saving = Saving(formats=self._wish.formats, language=cast("Language", self._wish.labels))
+        for name in list(self._rows.names()) if paths else []:
+            for row in self._rows.read(name, columns=["path", "outputs"], path=list(paths)):
+                directory = Path(self._out.path, OUTPUTS, row["outputs"])
+                try:
+                    problem: EmovoxError | None = saving.export(read_result(directory), directory)
+                except EmovoxError as error:
+                    problem = error
+                if problem is not None:
+                    yield row["path"], str(problem)
 
     def _sweep(self, outputs: Path) -> None:
         """Remove the batch's outputs directories that no row refers to: their recordings are recognised again."""

@@ -1,23 +1,25 @@
 """The schemas of the tables."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 from emovox.emotions import NAMES
 from emovox.inference.raw import WITHOUT
 
+Version = Literal["0.1", "0.2", "0.3"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
 RECOGNITIONS, ERRORS, FIRST_PASS = "recognitions", "errors", "first_pass"
 
 
 @cache
 def schema(
-    table: str, *, readouts: bool = True, baseline: bool = False, sides: bool = False, notes: bool = False
+    table: str, *, since: Version = "0.3", baseline: bool = False, sides: bool = False, notes: bool = False
 ) -> Any:
     """Arrow's schema of a table.
 
     Args:
         table: which.
-        readouts: as it is since 0.2.
+        since: as it is since this version: 0.1 knew a trained head alone, and 0.2 had that beside all readouts.
         baseline: with the columns of what is relative to one.
         sides: with the columns of whose voice it is and what the policy decided.
         notes: with the columns of purpose and consent.
@@ -57,15 +59,16 @@ def schema(
             *((name, pa.list_(features)) for name in ("logits", "scores", "values")),
         ]
     )
-    whole = [("readouts", pa.map_(text, result))] if readouts else []
-    curves = [("readouts", pa.map_(text, curve))] if readouts else []
+    whole = [] if since == "0.1" else [("readouts", pa.map_(text, result))]
+    curves = [] if since == "0.1" else [("readouts", pa.map_(text, curve))]
+    old = since != "0.3"
     segment = pa.struct(
         [
             ("start", number),
             ("end", number),
             *verdict,
             ("embedding", features),
-            ("head", pa.struct(own)),
+            *([("head", pa.struct(own))] if old else []),
             *whole,
             *without,
         ]
@@ -77,8 +80,7 @@ def schema(
             ("smoothing", number),
             ("logits", nine),
             ("scores", nine),
-            ("head_labels", pa.list_(text)),
-            ("head_scores", pa.list_(features)),
+            *([("head_labels", pa.list_(text)), ("head_scores", pa.list_(features))] if old else []),
             *curves,
         ]
     )
@@ -102,7 +104,7 @@ def schema(
             ("segments", pa.list_(segment)),
             ("frames", frames),
             ("frame_embeddings", pa.list_(features)),
-            ("head", pa.struct([("name", text), *own])),
+            *([("head", pa.struct([("name", text), *own]))] if old else []),
             ("outputs", text),
             *whole,
             *without,

@@ -24,13 +24,13 @@ def scratch() -> Iterator[Path]:
         with suppress(Timeout, OSError), FileLock(lock, blocking=False):
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink(missing_ok=True)
-    place = root / f"{_PREFIX}{secrets.token_hex(8)}"
-    lock = place.with_suffix(_LOCK)
+    directory = root / f"{_PREFIX}{secrets.token_hex(8)}"
+    lock = directory.with_suffix(_LOCK)
     with FileLock(lock, mode=0o600, thread_local=False):
         try:
-            place.mkdir(mode=0o700)
-            yield place
+            directory.mkdir(mode=0o700)
+            yield directory
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             with suppress(OSError):  # Windows doesn't delete open files
                 lock.unlink(missing_ok=True)

@@ -55,6 +55,7 @@ class SecondPass:
         archive: takes the outputs directories; None: there is none.
         status: is kept up to date.
         tell: is given it now and then.
+        note: is given the rows of errors of what lacks exports, before the shard that has it is written.
     """
 
     config: BatchConfig
@@ -64,6 +65,7 @@ class SecondPass:
     archive: "Archive | None"
     status: Status
     tell: Callable[[Status], None]
+    note: Callable[[list[tuple[str, str]]], None]
     sides: bool = False
     notes: bool = False
 
@@ -140,15 +142,18 @@ class SecondPass:
     def _move(self, name: str) -> None:
         rows: list[Row] = []
         records: list[ArchiveRecord] = []
+        problems: list[tuple[str, str]] = []
         for row in self._first.read(name):
             recognition = self._recognition(row)
             directory = None if row["outputs"] is None or row["same"] else self._outputs / row["outputs"]
-            stored, record = self._saving.replace(recognition, directory, link=row["link"])
+            stored, record, problem = self._saving.replace(recognition, directory, link=row["link"])
+            problems += [] if problem is None else [(row["path"], str(problem))]
             rows.append(to_row(row["path"], stored, row["outputs"]))
             records += [] if record is None or directory is None else [record]
             self._report()
         if self.archive is not None:
             self.archive.add_records(records)
+        self.note(problems)
         self._moved.write(name, rows)
         self._count(rows)
 
@@ -159,11 +164,18 @@ class SecondPass:
             raise BatchError(f"{self._first.place.address}: {row['path']}: {error}: remove its shard") from error
         options = self.config.options
         channel = row["channel"] if self.config.split_channels else None
-        wanted = replace(options, channel=channel, embedding=options.embedding or self.archive is not None)
+        pass_options = replace(options, channel=channel, embedding=options.embedding or self.archive is not None)
         ready = self.ready
         shift = self._shift(self._speaker(row["path"]))
         return finish(
-            state, wanted, ready.metadata, ready.functions, ready.classes, ready.model, shift, self.config.policy
+            state,
+            pass_options,
+            ready.metadata,
+            ready.functions,
+            ready.classes,
+            ready.model,
+            shift,
+            self.config.policy,
         )
 
     def _shift(self, speaker: str) -> "Shift":

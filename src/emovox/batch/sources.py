@@ -16,6 +16,7 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError, LabelsError, PolicyError
+from emovox.labels.readers import reader_of
 from emovox.notes import Notes, is_of_notes, listed_notes
 from emovox.policy import LEFT_OPEN, Policy, is_of_sides, listed_sides
 
@@ -47,6 +48,8 @@ def find(
         raise BatchError("the name is empty: is a variable unset?")
     place = Place.of(source)
     kind = place.kind()
+    if kind == "file" and column is None:
+        _refuse_annotations(source)
     if kind == "file" and (column is not None or place.path.lower().endswith(MANIFESTS)):
         return _manifest(place, column, policy or Policy(), speakers=speakers)
     if speakers and kind != "nothing":
@@ -68,6 +71,24 @@ def find(
     raise BatchError(f"{source}: {reason}")
 
 
+def _refuse_annotations(source: str) -> None:
+    """Refuse what says something of stretches of recordings.
+
+    Raises:
+        BatchError: it does.
+    """
+    try:
+        ending, reader = reader_of(Path(source))
+    except LabelsError as error:  # of a plug-in
+        raise BatchError(str(error)) from error
+    if reader.intervals:
+        instead = "one of its tables" if ending == "yaml" else "the recordings, or a list of them"
+        raise BatchError(
+            f"{source}: {reader.title}: it is about stretches of recordings, and a batch recognises all of each: "
+            f"name {instead}. emovox evaluate and emovox head train read it"
+        )
+
+
 def _item(address: str, speaker: str = "", sides: str | None = None, notes: Notes | None = None) -> Item | Failed:
     try:
         address.encode()
@@ -78,8 +99,8 @@ def _item(address: str, speaker: str = "", sides: str | None = None, notes: Note
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
     """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
-    found = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
-    for name in found:
+    names = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
+    for name in names:
         if isinstance(name, directories.Unreadable):
             yield _unreadable(place / name.name, name.error)
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
@@ -159,8 +180,8 @@ def _declared(address: str, speaker: str, row: Mapping[str, str], policy: Policy
     except PolicyError as error:
         return Failed(address.encode(errors="backslashreplace").decode(), str(error))
     has_column = any(map(is_of_sides, row))
-    said = ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None
-    return _item(address, speaker, said, notes if any(map(is_of_notes, row)) else None)
+    text = ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None
+    return _item(address, speaker, text, notes if any(map(is_of_notes, row)) else None)
 
 
 def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool) -> Iterator[Item | Failed]:
@@ -194,10 +215,10 @@ def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool
                 continue
             for batch in table.iter_batches(columns=[paths], row_groups=[group], batch_size=10_000):
                 for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
-                    speaker, said = next(names), next(sides)
+                    speaker, columns = next(names), next(sides)
                     inner = value.get("path") if isinstance(value, dict) else value
                     if inner:
-                        yield _declared(_resolved(place, inner), speaker, said, policy)
+                        yield _declared(_resolved(place, inner), speaker, columns, policy)
                     else:
                         yield Failed(f"{place.address}#{number}", f"no path in the column {paths}")
                     number += 1

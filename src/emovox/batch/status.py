@@ -9,6 +9,7 @@ from typing import Any
 from emovox.inference.recognition import ModelFacts
 
 SLOWEST = 5  # recordings named in the summary
+REASONS = 3  # of failures, likewise
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Status:
         done: recordings recognised in this run.
         same: how many of these have the same content as another.
         failed: recordings that failed in this run.
+        reasons: path and reason of the first of these.
+        incomplete: recordings, of all runs, that were recognised and lack an export.
         seconds: of sound recognised in this run.
         started: on the monotonic clock.
         emotions: recordings by emotion, of all runs.
@@ -46,6 +49,8 @@ class Status:
     done: int = 0
     same: int = 0
     failed: int = 0
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+    incomplete: int = 0
     seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
     emotions: Counter[str] = field(default_factory=Counter)

@@ -136,11 +136,11 @@ class Place:
                 stream.write(data)
                 stream.close()
                 return
-            place = Path(self.path)
-            private.make_directory(place.parent)
-            files.write(place, data)
+            path = Path(self.path)
+            private.make_directory(path.parent)
+            files.write(path, data)
             if os.name == "posix":
-                directory = os.open(place.parent, os.O_RDONLY)
+                directory = os.open(path.parent, os.O_RDONLY)
                 try:
                     os.fsync(directory)
                 finally:

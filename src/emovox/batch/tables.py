@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.batch.schema import schema
+from emovox.batch.schema import VERSIONS, schema
 from emovox.batch.storage import Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
 from emovox.files import DRAFT
 from emovox.inference.frames import Frames
 from emovox.inference.raw import WITHOUT, Whole, raw
-from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment
 
 ROWS = 5000  # in a shard, at most
 AGE = 10.0  # seconds after which a shard is written, however few its rows: what an interruption may cost
@@ -31,7 +31,7 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         recognition: what was recognised.
         outputs: its outputs directory's name.
     """
-    recording, model, head = recognition.recording, recognition.model, trained(recognition.readouts)
+    recording, model = recognition.recording, recognition.model
     by_frame = recognition.granularity == "frame"
     features = recognition.embedding
     return {
@@ -51,9 +51,8 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         "model_checksum": model.checksum,
         "embedding": None if features is None or by_frame else features[0],
         "segments": None if recognition.segments is None else [_segment(item) for item in recognition.segments],
-        "frames": None if recognition.frames is None else _frames(recognition.frames, head and head[0]),
+        "frames": None if recognition.frames is None else _frames(recognition.frames),
         "frame_embeddings": None if features is None or not by_frame else list(features),
-        "head": None if head is None else {"name": head[0], **_own(head[1])},
         "outputs": outputs,
         "readouts": _readouts(recognition),
         **_baseline(recognition),
@@ -139,25 +138,25 @@ class Shards:
         import pyarrow.compute as pc  # noqa: PLC0415  an extra
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
-        place = self.place / name
-        with place.open() as file:
+        shard = self.place / name
+        with shard.open() as file:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not any(
                     table.schema_arrow.equals(
-                        schema(self._table, readouts=readouts, baseline=self._baseline, sides=sides, notes=notes)
+                        schema(self._table, since=since, baseline=self._baseline, sides=sides, notes=notes)
                     )
-                    for readouts, sides, notes in product((True, False), repeat=3)
+                    for since, sides, notes in product(VERSIONS, (True, False), (True, False))
                 ):
-                    raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
+                    raise BatchError(f"{shard.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
-                    chosen = batch
+                    rows = batch
                     for column, values in filters.items():
-                        chosen = chosen.filter(pc.is_in(chosen[column], pa.array(values, pa.string())))
-                    yield from chosen.to_pylist()
+                        rows = rows.filter(pc.is_in(rows[column], pa.array(values, pa.string())))
+                    yield from rows.to_pylist()
             except (pa.ArrowInvalid, OSError) as error:
                 raise BatchError(
-                    f"{place.address}: damaged: delete it and run the batch again, which recognises its "
+                    f"{shard.address}: damaged: delete it and run the batch again, which recognises its "
                     f"recordings again ({' '.join(str(error).split())})"
                 ) from error
 
@@ -269,29 +268,23 @@ def _baseline(item: Recognition) -> dict[str, Any]:
 
 
 def _segment(item: Segment) -> dict[str, Any]:
-    head = trained(item.readouts)
     return {
         "start": item.start,
         "end": item.end,
         **_verdict(item),
         "embedding": item.embedding,
-        "head": None if head is None else _own(head[1]),
         "readouts": _readouts(item),
         **({} if item.scores_without is None else _without(item)),
     }
 
 
-def _frames(frames: Frames, head: str | None) -> dict[str, Any]:
-    """Frames; the trained head of this name has its older fields, too, which go with 0.3."""
-    curve = None if head is None else frames.readouts.get(head)
+def _frames(frames: Frames) -> dict[str, Any]:
     return {
         "hop": frames.hop,
         "first_centre": frames.first_centre,
         "smoothing": frames.smoothing,
         "logits": _rows(frames.logits),
         "scores": _rows(frames.scores),
-        "head_labels": None if curve is None else curve.labels,
-        "head_scores": None if curve is None else _rows(curve.scores),
         "readouts": [
             (
                 name,

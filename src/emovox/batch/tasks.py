@@ -132,6 +132,7 @@ class Done:
         seconds: of sound.
         spent: seconds of the worker's time.
         records: of what was published, to be archived.
+        problem: which exports are missing, and why; "": none.
     """
 
     path: str
@@ -139,6 +140,7 @@ class Done:
     seconds: float
     spent: float
     records: tuple[ArchiveRecord, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True)

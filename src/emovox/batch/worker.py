@@ -106,6 +106,7 @@ class Worker:
         rows: list[dict[str, Any]] = []
         records: list[ArchiveRecord] = []
         states: list[RunState] = []
+        problems: list[str] = []
         of_many = self._plan.options.of_many
         assert self._scheduler is not None  # noqa: S101  as above
         try:
@@ -126,6 +127,7 @@ class Worker:
                     recognition = await asyncio.to_thread(save.commit, recognition)
                     record = None if of_many else await asyncio.to_thread(save.record)
                 outputs = None if save.directory is None else save.directory.name
+                problems += [] if save.problem is None else [str(save.problem)]
                 if of_many:
                     rows.append(state_row(reading.path, states[-1], outputs=outputs, link=link))
                 else:
@@ -133,7 +135,7 @@ class Worker:
                 records += [] if record is None else [record]
         finally:
             reading.clear()
-        return Done(reading.path, tuple(rows), reading.seconds, reading.spent, tuple(records))
+        return Done(reading.path, tuple(rows), reading.seconds, reading.spent, tuple(records), "; ".join(problems))
 
     def _link(self, item: Item) -> str | None:
         """Where a recording is, for the archive; bytes in a table have no address of their own."""

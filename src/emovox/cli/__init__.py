@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-import warnings
 from contextlib import suppress
 from importlib import import_module
 
@@ -80,7 +79,8 @@ class _Commands(click.Group):
 def emovox(debug: bool) -> None:
     """Emovox hears emotion in speech.
 
-    Nothing leaves this machine; only `emovox models pull` goes online, to download, and webhooks that you set.
+    Nothing leaves this machine. Only `emovox models pull` goes online, to download, and what you set up yourself:
+    buckets, webhooks, a transcriber, a Label Studio.
 
     \b
     emovox recognize call.mp3
@@ -92,10 +92,10 @@ def emovox(debug: bool) -> None:
     Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
     3 a batch has lost its cluster, 130 interrupted. docs/exit-codes.md says what they mean for each command.
     """  # noqa: D301  click needs the backspace itself
-    from emovox.settings import misspelt, renamed  # noqa: PLC0415  takes a while to load
+    from emovox.settings import misspelt  # noqa: PLC0415  takes a while to load
 
     if click.get_current_context().invoked_subcommand != "config":  # which says it, too
-        for problem in [*misspelt(), *renamed()]:
+        for problem in misspelt():
             click.echo(f"Warning: {problem}", err=True)
     interrupts.raise_from_now_on()  # the command and what it imports is loaded
 
@@ -105,9 +105,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    warnings.filterwarnings("ignore", message=".* is now ", category=FutureWarning)  # `cli` tells of them
-    debug = "--debug" in given
+    argv = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in argv
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
@@ -115,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:  # the process is this program, and nobody else's
             _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
-        words = [word for word in given if word != "--debug"]
+        words = [word for word in argv if word != "--debug"]
         with interrupts.seen_through():
             code = emovox.main(words, prog_name="emovox", standalone_mode=False, obj=debug)
     except click.exceptions.NoArgsIsHelpError as error:

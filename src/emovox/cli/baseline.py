@@ -150,7 +150,7 @@ def fit(
 
 def _ask(titles: Sequence[str], *, yes: bool) -> None:
     taken = [title for title in titles if baselines.baseline_path(title).exists()]
-    if taken and not yes and not click.confirm(f"Replace {_some(taken)}?", err=True):
+    if taken and not yes and not parameters.confirm(f"Replace {_some(taken)}?"):
         raise click.Abort
 
 
@@ -173,7 +173,7 @@ def _of_recordings(
             channels=group == CHANNEL,
             sides=sides,
             notes=notes,
-            begin=lambda item: progress.begin(printable(item)),
+            begin=progress.begin,
             end=progress.end,
         )
     for item, reason in failures:

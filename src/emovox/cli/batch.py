@@ -117,8 +117,8 @@ def batch(
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('results/recognitions'))"
 
-    Exit code: 0 success, 1 some recordings failed (results/errors says why), 2 usage error, 3 the Ray cluster
-    can't be reached or was lost: run the same command again to resume.
+    Exit code: 0 success, 1 some recordings or exports failed (results/errors says why), 2 usage error, 3 the Ray
+    cluster can't be reached or was lost: run the same command again to resume.
     """  # noqa: D301  click needs the backspace itself
     if not out:
         raise click.BadParameter("the name is empty: is a variable unset?", param_hint="--out")
@@ -154,9 +154,16 @@ def batch(
         for line in _summary(status, wish):
             click.echo(line, err=True)
     failed = status.failed + status.failed_before
+    for path, reason in status.reasons:
+        click.echo(f"Error: {printable(path)}: {reason}", err=True)
     if failed:
         click.echo(f"Error: {counted(failed, 'recording')} failed: {out.rstrip('/')}/errors says why", err=True)
-    return 1 if failed else 0
+    if status.incomplete:
+        incomplete = counted(status.incomplete, "recording")
+        click.echo(
+            f"Error: of {incomplete} exports are missing: {out.rstrip('/')}/errors says which, and why", err=True
+        )
+    return 1 if failed or status.incomplete else 0
 
 
 def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Plan], BatchEngine]:

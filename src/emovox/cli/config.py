@@ -5,7 +5,7 @@ import json
 import click
 from pydantic import SecretStr
 
-from emovox.settings import FIELDS, ServiceSettings, config_path, renamed, survey
+from emovox.settings import FIELDS, ServiceSettings, config_path, survey
 
 
 @click.group(no_args_is_help=True)
@@ -46,8 +46,6 @@ def show(form: str) -> int:
                 click.echo("# settings of the service; in the file they go below the line [service]")
             value = json.dumps(row["value"], ensure_ascii=False)
             click.echo(f"{row['name']} = {value}  # {row['origin']}; {row['for']}")
-    for notice in renamed():
-        click.echo(f"Warning: {notice}", err=True)
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     return 2 if problems else 0

@@ -78,13 +78,13 @@ def corrections(label: str | None, form: str, clips: Path | None) -> int:
 
 
 def _line(item: "Correction") -> str:
-    said = "–" if item.said is None else printable(item.said)
+    label = "–" if item.said is None else printable(item.said)
     confidence = "" if item.confidence is None else f" {100 * item.confidence:.0f} %"
     channel = "" if item.channel is None else f" [{item.channel}]"
     author = "" if item.author is None else f"  ({printable(item.author)})"
     name = printable(item.name or item.sha256[:12])
     return (
-        f"{item.created:%Y-%m-%d %H:%M}  {clock(item.start)} – {clock(item.end)}  {said}{confidence} → "
+        f"{item.created:%Y-%m-%d %H:%M}  {clock(item.start)} – {clock(item.end)}  {label}{confidence} → "
         f"{printable(item.label)}  {name}{channel}{author}"
     )
 

@@ -60,7 +60,7 @@ def delete(
         for record in records:
             click.echo(library.line(record, settings().labels), err=True)
         question = f"Delete {counted(len(sha256s), 'recording')} and the outputs of {len(stored)}?"
-        if not yes and not click.confirm(question, err=True):
+        if not yes and not parameters.confirm(question):
             return 0
         use_log.log("deleted", recordings=sorted(sha256s), command=click.get_current_context().command_path)
         held = _take_out(archive, sha256s, baselines or ("refit" if yes else None))
@@ -78,12 +78,13 @@ def _take_out(archive: "Archive", sha256s: Collection[str], choice: str | None) 
     """Take recordings out of baselines, while their embeddings are there; gives whether one still has them."""
     from emovox.archive.vectors import stored_embeddings  # noqa: PLC0415  an extra
 
-    found = holders(sha256s)
-    if not found:
+    baselines = holders(sha256s)
+    if not baselines:
         return False
-    click.echo(f"baselines that were made of them: {', '.join(map(_holder, found))}", err=True)
+    click.echo(f"baselines that were made of them: {', '.join(map(_holder, baselines))}", err=True)
     if choice is None:
-        choice = "refit" if click.confirm("Take them out of these baselines?", err=True, default=True) else "keep"
+        took = parameters.confirm("Take them out of these baselines?", option="--baselines", default=True)
+        choice = "refit" if took else "keep"
     if choice == "keep":
         click.echo("Warning: they stay in these baselines", err=True)
         return False

@@ -58,7 +58,7 @@ def erase(names: tuple[str, ...], tag: str | None, filters: tuple[str, ...], yes
             return 0
         for record in records:
             click.echo(library.line(record, settings().labels), err=True)
-        if not yes and not click.confirm(f"Erase {counted(len(sha256s), 'recording')}?", err=True):
+        if not yes and not parameters.confirm(f"Erase {counted(len(sha256s), 'recording')}?"):
             return 0
         return _erase(archive, records, form)
 

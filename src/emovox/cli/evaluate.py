@@ -18,6 +18,7 @@ from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
+from emovox.labels.aliases import parse_map
 from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
 from emovox.labels.label_list import read_labels
 from emovox.labels.value_list import read_values
@@ -41,8 +42,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
         if not isinstance(content, dict) or not all(isinstance(word, str | None) for word in content.values()):
             raise click.BadParameter("the file must hold one object of strings", context, parameter)
         return {label: word or "" for label, word in content.items()}
-    pairs = [part.partition("=") for part in value.split(",")]
-    return {label.strip(): word.strip() for label, _, word in pairs}
+    return parse_map(value)
 
 
 @click.command(no_args_is_help=True)
@@ -97,7 +97,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
 @parameters.baseline(
     "NAME|PATH|corpus|speaker",
-    "Measure what is heard relative to this baseline, and beside it what is without. corpus: relative to all "
+    "Measure what is recognised relative to this baseline, and beside it what is without. corpus: relative to all "
     "recordings of the list, without their labels; speaker: to those of each speaker, by its column speaker.",
 )
 @parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
@@ -183,23 +183,23 @@ def evaluate(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    chosen = _readout(recognizer, readout, own_head)
+    own_readout = _readout(recognizer, readout, own_head)
     result: Evaluation | ValueEvaluation
-    if chosen is not None and chosen.gives_values:
+    if own_readout is not None and own_readout.gives_values:
         of_classes = {"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}
         _refuse({**of_classes, "--baseline": baseline}, "classes")
         ratings = read_values(
-            manifest, chosen.labels, paths=path_column, columns=parameters.value_columns(label_column)
+            manifest, own_readout.labels, paths=path_column, columns=parameters.value_columns(label_column)
         )
-        with _Bar(len(ratings), shown=not quiet) as steps:
+        with Progress(len(ratings), shown=not quiet) as progress:
             result = evaluate_values(
                 ratings,
                 recognizer,
-                chosen,
+                own_readout,
                 source=manifest,
                 scale=scale,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 head=own_head,
             )
@@ -207,7 +207,7 @@ def evaluate(
         _refuse({"--range": scale}, "values")
         if layout is None:
             rows = read_labels(manifest, paths=path_column, labels=label_column)
-        with _Bar(len(rows), shown=not quiet) as steps:
+        with Progress(len(rows), shown=not quiet) as progress:
             result = evaluate_classes(
                 rows,
                 recognizer,
@@ -215,9 +215,9 @@ def evaluate(
                 labels_map={**AGREED.get(layout or "", {}), **labels_map},
                 competing=competing,
                 head=own_head,
-                readout=chosen,
+                readout=own_readout,
                 group=group,
-                begin=steps.begin,
+                begin=progress.next,
                 speech_only=speech_only,
                 baseline=options.baseline,
                 expect=options.expect,
@@ -240,28 +240,6 @@ def _readout(recognizer: Recognizer, name: str | None, head: Head | None) -> Rea
     if head is None:
         return readout_to_evaluate(recognizer.metadata, name)
     return head.readout if head.values else None
-
-
-class _Bar:
-    """The progress over the recordings of a list."""
-
-    def __init__(self, count: int, *, shown: bool) -> None:
-        self._progress = Progress(count, shown=shown)
-        self._started = False
-
-    def __enter__(self) -> "_Bar":
-        self._progress.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.__exit__(None, None, None)
-
-    def begin(self, name: str) -> None:
-        """Show that a recording's turn has come."""
-        if self._started:
-            self._progress.end()
-        self._started = True
-        self._progress.begin(printable(name))
 
 
 def _refuse(options: Mapping[str, object], kind: str) -> None:

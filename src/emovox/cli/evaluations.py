@@ -34,12 +34,12 @@ def show(evaluation: Evaluation | ValueEvaluation) -> None:
 
 def _show_values(evaluation: ValueEvaluation) -> None:
     model, count = evaluation.model, len(evaluation.rows) + len(evaluation.failed)
-    recordings = counted(count, "recording")
-    click.echo(f"{recordings}; {model.name} {model.revision} ({model.precision}), {evaluation.name}")
+    things = counted(count, evaluation.noun)
+    click.echo(f"{things}; {model.name} {model.revision} ({model.precision}), {evaluation.name}")
     click.echo(evaluation.mapping)
     for name in evaluation.names:
         measures = evaluation.measures[name]
-        click.echo(f"{name}, {counted(measures.clips, 'recording')}")
+        click.echo(f"{name}, {counted(measures.clips, evaluation.noun)}")
         for figure, words in FIGURES.items():
             low, high = evaluation.intervals[name][figure]
             number = getattr(measures, figure)
@@ -57,12 +57,12 @@ def _show_classes(evaluation: Evaluation) -> None:
     kind = "readout" if evaluation.head is None else "head"
     subject = "" if evaluation.readout is None else f", {kind} {evaluation.readout}"
     click.echo(
-        f"{counted(measures.clips, 'recording')}; {model.name} {model.revision} ({model.precision}){subject}"
+        f"{counted(measures.clips, evaluation.noun)}; {model.name} {model.revision} ({model.precision}){subject}"
     )
     click.echo(f"competing: {', '.join(evaluation.classes)}")
     without = evaluation.without
     if evaluation.relative is not None:
-        click.echo(evaluation.relative.sentence)
+        click.echo(evaluation.relative.sentence(evaluation.nouns))
     for name, words in {
         "unweighted": "unweighted accuracy",
         "weighted": "weighted accuracy",

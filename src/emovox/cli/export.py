@@ -63,7 +63,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     def failed(path: Path, reason: str) -> None:
         failures.append((str(path), reason))
 
-    for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
+    for directory in dict.fromkeys(match for argument in paths for match in _matches(argument, failed)):
         try:
             use_log.log("exported", outputs=[directory.name], command="emovox export")
             written = exports.write(read_result(directory), directory, formats, language=language)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from emovox.cli import parameters
 from emovox.cli.report import printable
 from emovox.models.fitted import Fitted
 
@@ -51,7 +52,7 @@ def delete(kind: type[Fitted], name: str, *, yes: bool, report: str | None = Non
     path = kind.path_of(name)
     if not path.exists():
         click.echo(f"no {kind.noun} {name}: nothing to remove")
-    elif yes or click.confirm(f"Delete the {kind.noun} {name}?"):
+    elif yes or parameters.confirm(f"Delete the {kind.noun} {name}?"):
         _unlink(kind, path)
         if report is not None:
             _unlink(kind, path.with_suffix(report))

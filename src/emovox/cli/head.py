@@ -1,23 +1,18 @@
 """`emovox head`: train, list, show, remove and export heads."""
 
 import json
-import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-import rich.progress
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 
 from emovox.cli import fitted, library, parameters
-from emovox.cli.progress import Progress
+from emovox.cli.progress import Steps
 from emovox.cli.report import bar, printable
 from emovox.evaluation.value_metrics import FIGURES
 from emovox.inference.recognizer import Recognizer
-from emovox.labels.label_list import Listed
 from emovox.models import head as heads
 from emovox.models.head import REPORT, Head
 from emovox.models.loading import PrecisionChoice
@@ -143,7 +138,7 @@ def train(
     if with_report:
         need_pictures()
     path = heads.head_path(name)
-    if path.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
+    if path.exists() and not yes and not parameters.confirm(f"Replace the head {name}?"):
         raise click.Abort
     recognizer = Recognizer(
         model,
@@ -153,7 +148,7 @@ def train(
         isolate=True,
     )
     trained: training.Trained | value_training.TrainedValues
-    with _Steps(shown=not quiet) as steps:
+    with Steps(shown=not quiet) as steps:
         if labels is None:
             trained = _on_corrections(name, recognizer, without, method, steps)
         elif scale is not None:
@@ -226,7 +221,7 @@ def _check_source(
 
 
 def _on_corrections(
-    name: str, recognizer: Recognizer, without: tuple[str, ...], method: "Method", steps: "_Steps"
+    name: str, recognizer: Recognizer, without: tuple[str, ...], method: "Method", steps: Steps
 ) -> "Trained":
     with library.read_archive(needed=True) as archive:
         from emovox.archive.correction_head import train_on_corrections  # noqa: PLC0415  an extra
@@ -295,61 +290,6 @@ def export(name: str, file: Path, overwrite: bool) -> None:
     item = Head.find(name)
     copy = item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})})
     fitted.export(copy, file, overwrite=overwrite)
-
-
-class _Steps:
-    """Two bars, one after the other: for recordings, and for fits."""
-
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
-        self._recordings: Progress | None = None
-        self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
-        )
-        self._task = self._bar.add_task("", total=None)
-        self._first = True
-
-    def __enter__(self) -> "_Steps":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end_recordings()
-        self._bar.stop()
-
-    def start(self, rows: Sequence[Listed]) -> None:
-        """Show that the recordings of a list come."""
-        self._recordings = Progress(len(rows), shown=self._shown)
-        self._recordings.__enter__()
-
-    def begin(self, name: str) -> None:
-        """Show that a recording is being recognised."""
-        if self._recordings is not None:
-            if not self._first:
-                self._recordings.end()
-            self._first = False
-            self._recordings.begin(printable(name))
-
-    def segment(self, done: int, total: int) -> None:
-        """Show that some corrected segments are done."""
-        self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, description="segments")
-
-    def fit(self, done: int, total: int) -> None:
-        """Show that some fits are done."""
-        self._end_recordings()
-        self._bar.start()
-        self._bar.update(self._task, completed=done, total=total, description="fitting")
-
-    def _end_recordings(self) -> None:
-        if self._recordings is not None:
-            self._recordings.__exit__(None, None, None)
-            self._recordings = None
 
 
 def _labels(item: Head) -> tuple[str, ...]:

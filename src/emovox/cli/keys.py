@@ -17,7 +17,13 @@ _OUTPUTS = parameters.outputs("The service's outputs.")
 
 @click.group(no_args_is_help=True)
 def keys() -> None:
-    """Create, list and remove the API keys that the service requires on any address but this machine's own."""
+    """Create, list and remove the API keys that the service requires on any address but this machine's own.
+
+    \b
+    emovox keys add ann
+    emovox keys list
+    emovox keys remove ID
+    """  # noqa: D301  click needs the backspace itself
 
 
 @contextmanager
@@ -39,16 +45,16 @@ def _keys(*, make: bool) -> "Iterator[Keys]":
 @_OUTPUTS
 def add(name: str) -> None:
     """Create a key called NAME and print it. It is shown only once: only its hash is stored."""
-    with _keys(make=True) as kept:
-        click.echo(kept.add(name))
+    with _keys(make=True) as store:
+        click.echo(store.add(name))
 
 
 @keys.command("list")
 @_OUTPUTS
 def list_keys() -> None:
     """List the keys: id, creation time, name."""
-    with _keys(make=False) as kept:
-        rows = kept.all()
+    with _keys(make=False) as store:
+        rows = store.all()
     for key in rows:
         click.echo(f"{key.id}  {key.created}  {printable(key.name)}")
 
@@ -58,8 +64,8 @@ def list_keys() -> None:
 @_OUTPUTS
 def remove(id_: str) -> int:
     """Remove the key ID: it gives access no longer."""
-    with _keys(make=False) as kept:
-        removed = kept.remove(id_)
+    with _keys(make=False) as store:
+        removed = store.remove(id_)
     if removed:
         click.echo(f"{id_} removed")
         return 0

@@ -178,8 +178,8 @@ def verdict(record: "ArchiveRecord", language: str) -> str:
     """The headline; without one the emotion, or what the first readout says; 22 cells, or more."""
     if (brief := record.summary) is not None:
         emoji = BY_NAME[brief.classes[0]].emoji if brief.classes and brief.readout is None else ""
-        said = printable(f"{emoji} {brief.headline.in_language(language)}".strip())
-        return classified(said, brief.score) if brief.score is not None else said.ljust(22)
+        headline = printable(f"{emoji} {brief.headline.in_language(language)}".strip())
+        return classified(headline, brief.score) if brief.score is not None else headline.ljust(22)
     if record.emotion is not None:
         return classified(f"{BY_NAME[record.emotion].emoji} {label(record.emotion, language)}", record.confidence)
     for item in record.readouts.values():

@@ -63,8 +63,9 @@ STDIN = "-"
 )
 @parameters.option(
     "baseline",
-    help="Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same voice, "
-    "line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
+    help="Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
+    "voice, line or room. self: relative to what was said so far, from the eighth segment on; "
+    "one voice is assumed.",
 )
 @parameters.option("expect")
 @parameters.option(
@@ -85,10 +86,9 @@ STDIN = "-"
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
 @click.option(
     "--events",
-    type=click.Choice(["1", "2"]),
-    default="1",
-    show_default=True,
-    help="Version of the events of --jsonl: in 2, `heard` is called `update`. 0.3 will drop 1.",
+    type=click.Choice(["2"]),
+    expose_value=False,
+    help="Version of the events of --jsonl; there is no other now.",
 )
 def listen(
     source: str | None,
@@ -111,7 +111,6 @@ def listen(
     archive: bool,
     no_save: bool,
     jsonl: bool,
-    events: str,
 ) -> None:
     """Recognise emotion live: from the microphone, a file, or - (samples on standard input).
 
@@ -125,7 +124,7 @@ def listen(
     emovox listen --archive --export srt,png
     emovox listen call.wav --baseline line3
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
-    emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
+    emovox listen call.wav --fast --jsonl --no-save > events.jsonl
 
     The microphone needs the package sounddevice. Standard input must be 16-bit little-endian samples, one channel.
     """  # noqa: D301  click needs the backspace itself
@@ -183,7 +182,7 @@ def listen(
         nine = recognizer.metadata.emotions is not None
         display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
         if jsonl:
-            display = JsonLines(language, 2 if events == "2" else 1, lambda: live.baseline)
+            display = JsonLines(language, lambda: live.baseline)
         stop = stack.enter_context(_stopping())
         if not jsonl:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
@@ -192,7 +191,7 @@ def listen(
         with _rescuing(save):
             try:
                 with display:
-                    _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
+                    _listen(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
             except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
                 trouble = error
             sound.close()
@@ -203,6 +202,7 @@ def listen(
                 directory = _save(recognizer, save, sound.name, options)
                 with suppress(OSError):
                     click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
+                trouble = trouble or save.problem
         if trouble is not None:
             raise trouble
 
@@ -239,7 +239,7 @@ def _open(source: str | None, device: str | None, rate: int, fast: bool) -> Soun
     return PipeSound(rate) if source == STDIN else FileSound(Path(source), fast=fast)
 
 
-def _hear(
+def _listen(
     sound: Sound,
     live: Live,
     ear: _Ear,
@@ -298,15 +298,15 @@ def _rescuing(save: Save) -> Iterator[None]:
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Whether to stop: on Ctrl-C, SIGTERM, or when the terminal was closed. A second Ctrl-C interrupts."""
-    asked = False
+    stopping = False
 
     def stop(number: int, _: FrameType | None) -> None:
-        nonlocal asked
+        nonlocal stopping
         if number not in {signal.SIGINT, signal.SIGTERM}:
             _abandon_terminal()
-        elif asked:
+        elif stopping:
             raise KeyboardInterrupt
-        asked = True
+        stopping = True
 
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
@@ -314,7 +314,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
     for number in caught:
         signal.signal(number, stop)
     try:
-        yield lambda: asked
+        yield lambda: stopping
     finally:
         for number, handler in caught.items():
             signal.signal(number, handler)

@@ -101,15 +101,20 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
 
     Uses the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent to
     Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid downloads.
-    """
+
+    \b
+    emovox models pull emotion2vec_plus_large
+    emovox models pull emotion2vec_plus_large --hub modelscope
+    emovox models pull hf:OWNER/NAME@REVISION
+    """  # noqa: D301  click needs the backspace itself
     entry = catalog.find(name)
     if entry.file:
         click.echo(f"{name} {'is part of Emovox' if entry.bundled else 'was added'}: nothing to download")
         return
     name = entry.name
-    found = catalog.found_snapshot(entry) if hub == "auto" and revision is None else None
-    if found is not None and (cached := caches.repository_of(found)) is not None:
-        click.echo(f"{name} is in {caches.TITLES[cached.prefix]}, {found}: found, not downloaded")
+    snapshot = catalog.found_snapshot(entry) if hub == "auto" and revision is None else None
+    if snapshot is not None and (cached := caches.repository_of(snapshot)) is not None:
+        click.echo(f"{name} is in {caches.TITLES[cached.prefix]}, {snapshot}: found, not downloaded")
         click.echo("to have a copy that other programs can't remove, name the --hub to download it from", err=True)
         return
     from emovox.models.hub import pull as hubs  # noqa: PLC0415  no other command may even load what goes online
@@ -157,10 +162,10 @@ def remove(name: str, yes: bool) -> None:
     """Delete the model NAME, or NAME@REVISION, from the disk, with what an interrupted download left."""
     size = catalog.disk_size(name)
     if not size:
-        found = catalog.found_snapshot(catalog.find(name))
-        where = "is not on disk" if found is None else f"is another program's, in {found}"
+        snapshot = catalog.found_snapshot(catalog.find(name))
+        where = "is not on disk" if snapshot is None else f"is another program's, in {snapshot}"
         click.echo(f"{name} {where}: nothing to remove")
-    elif catalog.find(name).bundled or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
+    elif catalog.find(name).bundled or yes or parameters.confirm(f"Delete {name}, {amount(size)}?"):
         click.echo(f"{amount(catalog.remove(name))} freed")
 
 

@@ -50,13 +50,13 @@ def moments(
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
         view = library.view(archive, filters, baseline, expect)
-        found = archive.flags.rule(rule)
+        flag_rule = archive.flags.rule(rule)
         rows: list[RecordMoments] = []
-        for row in view.moments(found):
+        for row in view.moments(flag_rule):
             if limit is not None and len(rows) == limit:
                 break
             rows.append(row)
-        blind = view.without_segments(found)
+        blind = view.without_segments(flag_rule)
     if form == "json":
         click.echo(json.dumps([_facts(row) for row in rows], ensure_ascii=False, indent=2))
     elif form == "csv":
@@ -72,9 +72,9 @@ def moments(
         for row in rows:
             click.echo(library.line(row.record, settings().labels))
             for moment in row.moments:
-                click.echo(_line(moment, found))
+                click.echo(_line(moment, flag_rule))
     count = sum(len(row.moments) for row in rows)
-    text = f"{found}: {counted(count, 'moment')} in {counted(len(rows), 'recognition')}"
+    text = f"{flag_rule}: {counted(count, 'moment')} in {counted(len(rows), 'recognition')}"
     click.echo(printable(text), err=True)
     if baseline is not None:
         click.echo(relation(view.relative_to, expect), err=True)

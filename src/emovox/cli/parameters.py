@@ -3,6 +3,7 @@
 import functools
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -25,6 +26,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 WORDS = "words"
 """The option that belongs to one recording alone, so that not every command has it."""
+
+
+def confirm(question: str, *, option: str = "--yes", default: bool = False) -> bool:
+    """Ask on the terminal.
+
+    Raises:
+        click.UsageError: nobody can answer: says which option does.
+    """
+    try:
+        return click.confirm(question, default=default, err=True)
+    except click.Abort:  # Ctrl-C, or the end of the input
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        click.echo(err=True)  # behind the question
+        raise click.UsageError(f"nobody is there to answer: give {option}") from None
 
 
 def emotions(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -241,9 +257,9 @@ _CHANNELS = click.option(
 _SPELLING: dict[str, dict[str, Any]] = {
     "baseline": {
         "metavar": "NAME|PATH|self",
-        "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-        "voice, line or room. self: segments, which it implies, and curve relative to the recording itself, each "
-        "channel by itself.",
+        "help": "Recognise emotions relative to this baseline, made with `emovox baseline fit`: recordings of the "
+        "same voice, line or room. self: segments, which it implies, and curve relative to the recording itself, "
+        "each channel by itself.",
     },
     "consent": {"metavar": "TEXT", "callback": _note},
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},

@@ -37,7 +37,7 @@ def plane(file: Path, filters: tuple[str, ...], labels: str | None) -> None:
     if missing(["matplotlib"]):
         raise click.UsageError(f"a picture needs matplotlib, which isn't installed: {install('matplotlib')}")
     where = library.parse(filters)
-    found: list[tuple[Plane, Point]] = []
+    pairs: list[tuple[Plane, Point]] = []
     others = 0
     with library.read_archive(needed=True) as archive:
         for record in archive.all(where):
@@ -45,24 +45,24 @@ def plane(file: Path, filters: tuple[str, ...], labels: str | None) -> None:
                 others += 1
                 continue
             values = record.readouts[own.readout].values or {}
-            found.append((own, Point(values[own.valence], values[own.arousal], record.emotion)))
-    if not found:
+            pairs.append((own, Point(values[own.valence], values[own.arousal], record.emotion)))
+    if not pairs:
         raise ArchiveError(
             "nothing here has values called arousal and valence: recognise with a model that gives them, "
             "and --archive"
         )
-    ranges = Counter(own.range for own, _ in found)
+    ranges = Counter(own.range for own, _ in pairs)
     [(range_, _)] = ranges.most_common(1)
-    points = [point for own, point in found if own.range == range_]
+    points = [point for own, point in pairs if own.range == range_]
     language = labels or settings().labels
     with replacing(file) as binary:
         write_points(points, binary, kind=cast("Literal['png', 'svg']", kind), language=language, range_=range_)
-    left_out = others + len(found) - len(points)
+    left_out = others + len(pairs) - len(points)
     notes = []
     if others:
         notes.append(f"{others} without arousal and valence")
     if len(ranges) > 1:
-        notes.append(f"{len(found) - len(points)} on another scale: choose a model with --filter model=NAME")
+        notes.append(f"{len(pairs) - len(points)} on another scale: choose a model with --filter model=NAME")
     click.echo(
         f"{file}: {counted(len(points), 'recording')}" + (f"; left out: {', '.join(notes)}" if left_out else ""),
         err=True,

@@ -70,7 +70,7 @@ STDIN = "-"
     "rows_in",
     type=click.Choice(get_args(RowsIn)),
     help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
-    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
+    "file beside result.json.  [default: file; inline with --no-save]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
@@ -119,11 +119,11 @@ def recognize(
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
     if rows_in == "file" and no_save:
         raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
-    listed = bool(options.showing(needs(formats)).segments if formats else options.segments)
+    listed = bool(options.showing(needs(formats)).segments if formats and words is None else options.segments)
     if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
         options = replace(options, segments=None)  # for the summary of what is long
-    wanted = options.showing(needs(formats)) if formats else options
-    wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
+    shown = options.showing(needs(formats)) if formats else options
+    run_options = replace(shown, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -156,15 +156,21 @@ def recognize(
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
-            kept = stack.enter_context(library.open_archive()) if archive else None
-            sound = settings().keep == "all"
-            saving = Saving(outputs, formats, language, embeddings=options.embedding, sound=sound, archive=kept)
+            store = stack.enter_context(library.open_archive()) if archive else None
+            saving = Saving(
+                outputs,
+                formats,
+                language,
+                embeddings=options.embedding,
+                sound=settings().keep == "all",
+                archive=store,
+            )
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
                     recognizer.expect(following, track=options.track)
-                progress.begin(printable(str(file)))
-                split, own = channels == "split", texts.options(file, wanted)
+                progress.begin(str(file))
+                split, own = channels == "split", texts.options(file, run_options)
                 for row in _recognize(recognizer, file, saving, own, progress, split=split):
                     if isinstance(row, str):
                         failures.append((str(file), row))
@@ -172,13 +178,14 @@ def recognize(
                     seconds += row.recognition.recording.duration
                     saved.append(row.directory)
                     progress.clear()
+                    _say(texts.oddities(file, row.recognition), quiet)
                     try:
                         report.add(row)
                     except ExportError as error:
                         failures.append((str(file), str(error)))
                 progress.end()
             report.end()
-        if not quiet:
+        if saved and not quiet:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
             summary = _summary(recognizer.model, seconds, time.monotonic() - started, saved)
             click.echo(summary + relative, err=True)
@@ -191,9 +198,14 @@ def recognize(
 def _words(path: Path | None, files: list[str | Path], quiet: bool) -> Words:
     """The words of the recordings; those without are named, as they are missing from tables of lines."""
     words = Words(path, files)
-    if words.missing and not quiet:
-        click.echo(printable(words.missing), err=True)
+    _say([words.missing] * bool(words.missing), quiet)
     return words
+
+
+def _say(sentences: Iterable[str], quiet: bool) -> None:
+    """What is odd, on standard error."""
+    for sentence in () if quiet else sentences:
+        click.echo(printable(sentence), err=True)
 
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:
@@ -225,7 +237,7 @@ def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]
 def _recognize(
     recognizer: Recognizer, file: str | Path, saving: Saving, options: Options, progress: Progress, *, split: bool
 ) -> Iterator[Row | str]:
-    """Recognise and save a recording, or each of its channels in turn; yields the reason if it fails."""
+    """Recognise and save a recording, or each of its channels in turn; yields why it or an export fails."""
     link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
     try:
         with _source(file, again=split) as (source, name):
@@ -242,6 +254,8 @@ def _recognize(
                     )
                     recognition = save.commit(recognition)
                 yield Row(str(file), recognition, save.directory)
+                if save.problem is not None:
+                    yield str(save.problem)
                 if channel == recognition.recording.channels:
                     return
     except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fail, too
@@ -265,14 +279,14 @@ def _source(file: str | Path, *, again: bool) -> Iterator[tuple[str | Path | Bin
     if not again:
         yield sys.stdin.buffer, "stdin"
         return
-    with tempfile.TemporaryFile() as kept:
-        copy(sys.stdin.buffer, kept, name="stdin", max_bytes=settings().max_file_size)
-        yield kept, "stdin"
+    with tempfile.TemporaryFile() as buffer:
+        copy(sys.stdin.buffer, buffer, name="stdin", max_bytes=settings().max_file_size)
+        yield buffer, "stdin"
 
 
 def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path | None]) -> str:
     """One line: how much was recognised, by which model, how fast, and where it was saved."""
-    kept = [directory for directory in saved if directory is not None]
-    place = "" if not kept else f"; saved in {kept[0]}" if len(kept) == 1 else f"; saved in {kept[0].parent}/"
+    paths = [directory for directory in saved if directory is not None]
+    place = "" if not paths else f"; saved in {paths[0]}" if len(paths) == 1 else f"; saved in {paths[0].parent}/"
     heard_by = f"{model.name} {model.revision} ({model.precision})"
     return f"{counted(len(saved), 'recording')}, {seconds:.1f} s of audio in {elapsed:.1f} s by {heard_by}{place}"

@@ -12,10 +12,10 @@ from rich.cells import cell_len, set_cell_size
 from emovox.audio.quality import SILENT_TRACK
 from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.emotions import BY_NAME, NAMES
-from emovox.exports.columns import Cell, Layout, head_cells
+from emovox.exports.columns import Cell, Layout
 from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import WARNINGS, Line, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import WARNINGS, Line, ReadoutResult, Recognition, Segment
 from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.summary import LONG
 from emovox.models.head import Head
@@ -45,8 +45,8 @@ def label(emotion: str, language: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: `1 recording`, `1,000 recordings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A number of things: `1 recording`, `1,000 recordings`, `2 stretches`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def relation(baseline: Baseline | str, expect: Mapping[str, float] | None) -> str:
@@ -118,7 +118,6 @@ class Report:
         self.language = language
         self.top = top
         self.nine = metadata.emotions is not None
-        self.head = head is not None and not head.values  # its older columns are of classes
         self.layout = Layout.of_model(metadata, head, relative=relative)
         self.segments = segments
         self.listed = listed
@@ -148,45 +147,53 @@ class Table(Report):
         self._width = min(max([20, *(cell_len(printable(path)) for path in self.paths)]), 48)
         labels = [label for labels in self.layout.labels.values() for label in labels]
         self._label = min(max([13, *(cell_len(printable(label)) for label in labels)]), 24)
-        if self.paths:
-            titles = _TITLES[self.language]
-            cells = [set_cell_size(titles["file"], self._width)]
-            if self.nine or self.layout.classes:
-                title = titles["emotion" if self.nine else "class"]
-                cells += [set_cell_size(title, self._label), titles["confidence"]]
-            elif self.layout.labels:
-                cells.append(titles["value"])
-            click.echo("  ".join(cells).rstrip())
+        self._titled = False
+
+    def _titles(self) -> None:
+        """The columns' titles, above the first row: where everything fails there is none."""
+        if self._titled:
+            return
+        self._titled = True
+        titles = _TITLES[self.language]
+        cells = [set_cell_size(titles["file"], self._width)]
+        if self.nine or self.layout.classes:
+            title = titles["emotion" if self.nine else "class"]
+            cells += [set_cell_size(title, self._label), titles["confidence"]]
+        elif self.layout.labels:
+            cells.append(titles["value"])
+        click.echo("  ".join(cells).rstrip())
 
     def add(self, row: Row) -> None:  # noqa: D102
-        found = row.recognition
-        channel = found.recording.channel
+        self._titles()
+        recognition = row.recognition
+        channel = recognition.recording.channel
         name = printable(row.path) + ("" if channel is None else f" [{channel}]")
-        blocks = [(name, [*self._emotions(found)])] if found.emotion is not None else []
-        blocks += [(f"  {printable(key)}", [*self._readout(item)]) for key, item in found.readouts.items()]
-        if found.emotion is None:
+        blocks = [(name, [*self._emotions(recognition)])] if recognition.emotion is not None else []
+        blocks += [(f"  {printable(key)}", [*self._readout(item)]) for key, item in recognition.readouts.items()]
+        if recognition.emotion is None:
             if len(blocks) == 1:  # nothing else could be meant
                 blocks = [(name, blocks[0][1])]
             else:
-                talk = f"– {clock(found.recording.speech or 0)}" if not found.is_inferred else "–"
+                talk = f"– {clock(recognition.recording.speech or 0)}" if not recognition.is_inferred else "–"
                 blocks.insert(0, (name, ["" if blocks else talk]))
         for title, lines in blocks:
             for number, line in enumerate(lines):
                 start = title if number == 0 else ""
                 cells = set_cell_size(_fit(start, self._width), self._width)
                 click.echo(f"{cells}  {line}".rstrip())
-        if found.summary is not None and (found.summary.kind == "arc" or found.recording.duration > LONG):
-            said = found.summary.sentence.in_language(self.language)
-            click.echo(f"{' ' * self._width}  {printable(said)}")
-        for item in (found.segments or []) if self.listed or not found.is_inferred else []:
+        summary = recognition.summary
+        if summary is not None and (summary.kind == "arc" or recognition.recording.duration > LONG):
+            sentence = printable(summary.sentence.in_language(self.language))
+            click.echo(f"{' ' * self._width}  {sentence}")
+        for item in (recognition.segments or []) if self.listed or not recognition.is_inferred else []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
-        for text in found.lines or []:
-            times = f"{clock(text.start)} – {clock(text.end)}"
-            said = f"{set_cell_size(self._segment(text), self._label + 9)}  {printable(text.text)}"
-            click.echo(f"{set_cell_size(times, self._width)}  {said}".rstrip())
-        for code in found.warnings:
-            more = _tracks(found.recording) if code == SILENT_TRACK else ""
+        for cue in recognition.lines or []:
+            times = f"{clock(cue.start)} – {clock(cue.end)}"
+            text = f"{set_cell_size(self._segment(cue), self._label + 9)}  {printable(cue.text)}"
+            click.echo(f"{set_cell_size(times, self._width)}  {text}".rstrip())
+        for code in recognition.warnings:
+            more = _tracks(recognition.recording) if code == SILENT_TRACK else ""
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
 
     def _emotions(self, found: Recognition) -> Iterator[str]:
@@ -247,14 +254,12 @@ class Csv(Report):
     """One line per recording, with a column for each score, and those of readouts.
 
     If segments were asked for, one line per segment: a recording without speech has none. Where words are given,
-    one per line of text. With a baseline its name and the scores without it come last. A trained head has older
-    columns, too; they go with 0.3.
+    one per line of text. With a baseline its name and the scores without it come last.
     """
 
     def begin(self) -> None:  # noqa: D102
         self._write = writer(sys.stdout)
-        own = ["head", "head_label", "head_confidence"] if self.head else []
-        own += self.layout.readout_columns()
+        own = [*self.layout.readout_columns()]
         own += [*(["side", "policy"] if self.sides else []), *self.notes]
         own += self.layout.last_columns()
         if self.segments or self.lines:
@@ -265,30 +270,29 @@ class Csv(Report):
         self._write(["path", "emotion", "label", "confidence", *NAMES, *facts, *own])
 
     def add(self, row: Row) -> None:  # noqa: D102
-        found = row.recognition
-        head = trained(found.readouts)
+        recognition = row.recognition
         if self.segments or self.lines:
-            items: Sequence[Segment | Line] = (found.lines if self.lines else found.segments) or []
+            items: Sequence[Segment | Line] = (recognition.lines if self.lines else recognition.segments) or []
             for item in items:
                 times = [f"{item.start:.3f}", f"{item.end:.3f}", *([item.text] if isinstance(item, Line) else [])]
                 cells = [
                     row.path,
-                    found.recording.channel or "",
+                    recognition.recording.channel or "",
                     *times,
                     *self._verdict(item),
                     row.directory or "",
                 ]
-                self._write([*cells, *self._own(item, head and head[0], found)])
+                self._write([*cells, *self._own(item, recognition)])
             sys.stdout.flush()
             return
         facts = [
-            f"{found.recording.duration:.3f}",
-            " ".join(found.warnings),
-            found.model.name,
+            f"{recognition.recording.duration:.3f}",
+            " ".join(recognition.warnings),
+            recognition.model.name,
             row.directory or "",
-            found.recording.channel or "",
+            recognition.recording.channel or "",
         ]
-        self._write([row.path, *self._verdict(found), *facts, *self._own(found, head and head[0], found)])
+        self._write([row.path, *self._verdict(recognition), *facts, *self._own(recognition, recognition)])
         sys.stdout.flush()
 
     def _verdict(self, item: Recognition | Segment | Line) -> list[object]:
@@ -297,9 +301,8 @@ class Csv(Report):
         name = None if item.emotion is None else label(item.emotion, self.language)
         return [item.emotion, name, *map(_decimal, [item.confidence, *map(scores.get, NAMES)])]
 
-    def _own(self, item: Recognition | Segment | Line, head: str | None, whole: Recognition) -> list[object]:
-        cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
-        cells += self.layout.readout_cells(item.readouts)
+    def _own(self, item: Recognition | Segment | Line, whole: Recognition) -> list[object]:
+        cells = self.layout.readout_cells(item.readouts)
         if self.sides:
             cells += [whole.recording.side, None if whole.policy is None else whole.policy.profile]
         cells += [getattr(whole.recording, name) for name in self.notes]
@@ -317,8 +320,8 @@ REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "json
 def _tracks(recording: RecordingFacts) -> str:
     """The audio track that was used, and the others."""
     names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
-    heard = recording.track or 1
-    return f": {names[heard - 1]}; also available: {', '.join(names[: heard - 1] + names[heard:])}"
+    track = recording.track or 1
+    return f": {names[track - 1]}; also available: {', '.join(names[: track - 1] + names[track:])}"
 
 
 def _item(row: Row, rows_in: RowsIn | None, *, indent: int | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from emovox.emotions import BY_NAME, EMOTIONS
 from emovox.exports import palette
 from emovox.exports.verdict import Verdict, verdict
 from emovox.inference.baseline_facts import BaselineFacts
-from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpdate
+from emovox.inference.live import EmotionChanged, Event, LiveUpdate
 from emovox.inference.recognition import ReadoutResult
 
 QUIETEST = -60.0  # dBFS, the lower end of the level meter
@@ -90,17 +90,15 @@ class Lines:
 class JsonLines(Lines):
     """Every event as a line of JSON; and what those behind it are relative to, wherever that becomes another."""
 
-    def __init__(self, language: str, events: EventsVersion, baseline: Callable[[], BaselineFacts | None]) -> None:
+    def __init__(self, language: str, baseline: Callable[[], BaselineFacts | None]) -> None:
         """Begin.
 
         Args:
             language: of the emotions.
-            events: their version.
             baseline: tells what they are relative to at present.
         """
         super().__init__(language)
-        self._version, self._baseline = events, baseline
-        self._checksum = ""
+        self._baseline, self._checksum = baseline, ""
 
     def show(self, events: Sequence[Event], *, seconds: float, peak: float, lost: int) -> None:  # noqa: D102
         facts = self._baseline()
@@ -109,7 +107,7 @@ class JsonLines(Lines):
             line = {"type": "baseline", "baseline": facts.model_dump(mode="json")}
             click.echo(json.dumps(line, ensure_ascii=False))
         for event in events:
-            click.echo(json.dumps(event.to_dict(self._version), ensure_ascii=False))
+            click.echo(json.dumps(event.to_dict(), ensure_ascii=False))
         if events:
             sys.stdout.flush()
 

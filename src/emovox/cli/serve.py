@@ -74,11 +74,16 @@ def _label_studio(context: click.Context, parameter: click.Parameter, value: str
 )
 @parameters.outputs("Where results are saved; the archive is kept beside them.")
 def serve(host: str | None, port: int | None, model: str | None, mapping: Path | None, no_keys: bool) -> int:
-    """Start the service: an HTTP API at http://localhost:7860, described at /docs.
+    """Start the service: the page and an HTTP API at http://localhost:7860, described at /docs.
 
     On any address but this machine's own it requires API keys: `emovox keys add NAME`.
-    `emovox config show` lists the settings.
-    """
+    `emovox config show` lists the settings. Ctrl-C stops it.
+
+    \b
+    emovox serve
+    emovox serve --port 8000 --outputs /data/outputs
+    emovox serve --host 0.0.0.0
+    """  # noqa: D301  click needs the backspace itself
     if model is not None:
         os.environ["EMOVOX_MODEL"] = model
     if mapping is not None:

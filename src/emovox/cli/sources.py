@@ -1,4 +1,4 @@
-"""What `emovox listen` hears besides a microphone: a file as if it were spoken now, and samples from a pipe."""
+"""What `emovox listen` takes besides a microphone: a file as if it were spoken now, and samples from a pipe."""
 
 import os
 import sys

@@ -203,7 +203,7 @@ def _directories(paths: Iterable[Path], failures: Failures) -> list[Path]:
 
 
 def _records(directories: Iterable[Path], failures: Failures) -> "Iterator[ArchiveRecord]":
-    from emovox.archive.record import read_directory  # noqa: PLC0415  what others needn't load
+    from emovox.archive.outputs_directory import read_directory  # noqa: PLC0415  what others needn't load
 
     for directory in directories:
         try:
@@ -214,7 +214,7 @@ def _records(directories: Iterable[Path], failures: Failures) -> "Iterator[Archi
 
 def _layout(directories: Iterable[Path]) -> Layout:
     """The columns of readouts, by the results that can be read."""
-    from emovox.archive.record import read_readouts  # noqa: PLC0415  what others needn't load
+    from emovox.archive.outputs_directory import read_readouts  # noqa: PLC0415  what others needn't load
 
     layout = Layout()
     for directory in directories:

@@ -78,7 +78,7 @@ def upgrade(
             _show_plan(plan, facts, filters)
         if dry_run or not work:
             return 0
-        if not yes and not click.confirm("Go on?", err=True):
+        if not yes and not parameters.confirm("Go on?"):
             raise click.Abort
         total = sum(plan.records.values()) + len(plan.heads) + len(plan.baselines)
         with Progress(total, shown=not quiet) as progress:
@@ -86,7 +86,7 @@ def upgrade(
                 selection,
                 recognizer,
                 language=settings().labels,
-                begin=lambda name: progress.begin(printable(name)),
+                begin=progress.begin,
                 end=progress.end,
                 sink=progress.follow(None),
             ).run()
@@ -107,8 +107,8 @@ def _show_plan(plan: "Plan", facts: Metadata, filters: Sequence[str]) -> None:
         staged = f", {plan.staged} of them made already" if plan.staged else ""
         click.echo(f"{_many(plan.doable, 'recognition')} can be made again by {name}{staged}")
     if plan.estimate is not None:
-        heard, takes = _time(plan.seconds), _time(plan.estimate)
-        click.echo(f"{heard} of sound, which takes about {takes} here; heads and baselines come to that")
+        duration, takes = _time(plan.seconds), _time(plan.estimate)
+        click.echo(f"{duration} of sound, which takes about {takes} here; heads and baselines come to that")
     _show_left(plan.left, facts)
     _show_without(plan.without)
     for kind, items in (("head", plan.heads), ("baseline", plan.baselines)):

@@ -1,6 +1,6 @@
 """Which words are those of which recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import click
 
 from emovox.errors import OptionsError
 from emovox.inference.options import Options
+from emovox.inference.recognition import WARNINGS, WORDS_BEYOND_END, WORDS_WITHOUT_SPEECH, Recognition
 from emovox.words import SUFFIXES, Cue, read
 
 
@@ -21,6 +22,7 @@ class Words:
             UsageError: a file of several recordings, a directory without any of theirs, or one can't be read.
         """
         self._cues: dict[str | Path, list[Cue]] = {}
+        self._files: dict[str | Path, Path] = {}
         self.missing = ""
         if path is None:
             return
@@ -32,7 +34,7 @@ class Words:
                 file = path if files is None else _of(recording, files)
                 # of many calls there are some in which nobody speaks
                 if file is not None and (cues := read(file, may_be_empty=files is not None)):
-                    self._cues[recording] = cues
+                    self._cues[recording], self._files[recording] = cues, file
         except OptionsError as error:
             raise click.UsageError(f"--{error}") from error
         except OSError as error:
@@ -49,6 +51,12 @@ class Words:
             self.missing = (
                 f"--words {path}: {len(others)} of {len(recordings)} recordings have no words there: {names}"
             )
+
+    def oddities(self, recording: str | Path, recognition: Recognition) -> Iterator[str]:
+        """What is odd about the words of a recording, a sentence each, with the file that has them."""
+        for code in (WORDS_BEYOND_END, WORDS_WITHOUT_SPEECH):
+            if code in recognition.warnings and recording in self._files:
+                yield f"--words {self._files[recording]}: {recording}: {WARNINGS[code]}"
 
     def options(self, recording: str | Path, options: Options) -> Options:
         """The options with the words of a recording, if there are any."""

@@ -13,8 +13,8 @@ def doubts(evaluation: Evaluation | ValueEvaluation) -> list[str]:
     if evaluation.trained_corpora:
         sentences.append(
             f"{evaluation.model.name} was trained on {', '.join(evaluation.trained_corpora)}, which these "
-            "recordings seem to be of: the figures say how well it knows them, not how it does on speech that it "
-            "never heard."
+            f"{evaluation.nouns} seem to be of: the figures say how well it knows them, not how it does on speech "
+            "that it does not know."
         )
     return [*sentences, *_of_folds(evaluation.folds)]
 
@@ -25,12 +25,12 @@ def _of_head(evaluation: Evaluation | ValueEvaluation) -> list[str]:
         return []
     if evaluation.trained_on is None:
         return [
-            f"The head {head.name} doesn't say which recordings it was trained on: if some of these are among "
-            "them, the figures flatter it."
+            f"The head {head.name} doesn't say which {evaluation.nouns} it was trained on: if some of these are "
+            "among them, the figures flatter it."
         ]
     return [
         f"The head {head.name} was trained on {evaluation.trained_on} of these {len(evaluation.rows)} "
-        "recordings, so the figures flatter it. Evaluate it on others."
+        f"{evaluation.nouns}, so the figures flatter it. Evaluate it on others."
     ]
 
 

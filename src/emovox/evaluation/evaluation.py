@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emovox.baselines.baseline import SPEAKER, Baseline
 from emovox.emotions import NAMES
 from emovox.errors import LabelsError, OptionsError
-from emovox.evaluation.groups import group_columns, resampled_column, resampling
+from emovox.evaluation.groups import group_columns, noun_of, plural, resampled_column, resampling
 from emovox.evaluation.metrics import Interval, Measures, bootstrap, by_group, measure
 from emovox.evaluation.recognitions import recognitions, relative_recognitions
 from emovox.evaluation.relative import Relative, check_movable, speaker_column
@@ -83,9 +83,24 @@ class Evaluation:
     without: "Evaluation | None" = None
 
     @property
+    def stretches(self) -> int:
+        """How many of its rows are stretches of recordings."""
+        return sum(row.span is not None for row in (*self.rows, *self.failed))
+
+    @property
+    def noun(self) -> str:
+        """What its rows are: `recording`, `stretch`, or `example` where there are both."""
+        return noun_of([*self.rows, *self.failed])
+
+    @property
+    def nouns(self) -> str:
+        """The same of several."""
+        return plural(self.noun)
+
+    @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
-        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())))
+        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())), self.nouns)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -100,6 +115,7 @@ class Evaluation:
             "names": list(self.names),
             "competing": list(self.classes),
             **self.measures.to_dict(),
+            "stretches": self.stretches,
             "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
             "left_out": dict(self.left_out),
             "intervals": self._ends(),
@@ -194,14 +210,14 @@ def evaluate(
     recognised = [row for row, result in results if not isinstance(result, str)]
     failed = [row for row, result in results if isinstance(result, str)]
     failures = [(row.name, result) for row, result in results if isinstance(result, str)]
-    given = [result for _, result in results if not isinstance(result, str)]
+    answers = [result for _, result in results if not isinstance(result, str)]
 
     knows = None if head is None or head.training.recordings is None else head.training.knows
 
-    def evaluated(given: Sequence[Recognition]) -> Evaluation:
+    def evaluated(answers: Sequence[Recognition]) -> Evaluation:
         return compared(
             recognised,
-            np.array([_scores(result, name, classes) for result in given]).reshape(-1, len(names)),
+            np.array([_scores(result, name, classes) for result in answers]).reshape(-1, len(names)),
             failed,
             failures,
             group=group,
@@ -213,14 +229,14 @@ def evaluate(
             classes=classes,
             left_out=left_out,
             folds=find_folds(rows),
-            trained_on=None if knows is None else sum(knows(result.recording.sha256) for result in given),
+            trained_on=None if knows is None else sum(knows(result.recording.sha256) for result in answers),
             trained_corpora=trained_corpora(rows, recognizer.metadata.corpora),
         )
 
-    evaluation = evaluated(given)
+    evaluation = evaluated(answers)
     if relative is None:
         return evaluation
-    return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in given]))
+    return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in answers]))
 
 
 def compared(
@@ -320,9 +336,9 @@ def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout 
     if name is None and metadata.classes:
         return None
     if (name is None and len(by_name) > 1) or (name is not None and name not in by_name):
-        asked = "" if name is None else f" and no {name!r}"
+        others = "" if name is None else f" and no {name!r}"
         raise OptionsError(
-            f"the model {metadata.name} has the readouts {', '.join(by_name)}{asked}: choose one with --readout"
+            f"the model {metadata.name} has the readouts {', '.join(by_name)}{others}: choose one with --readout"
         )
     readout = metadata.readouts[0] if name is None else by_name[name]
     if readout.activation == "sigmoid":

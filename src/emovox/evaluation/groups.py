@@ -36,8 +36,19 @@ def resampled_column(columns: Collection[str], group: str | None, source: Path) 
     return column
 
 
-def resampling(column: str | None, count: int) -> str:
-    """How intervals were made, in words; `count` is that of the groups."""
+def noun_of(rows: Sequence[Labelled | Rated]) -> str:
+    """What rows are, in a word: each a recording, or each a stretch of one, or some are one and some the other."""
+    stretches = sum(row.span is not None for row in rows)
+    return "recording" if not stretches else "stretch" if stretches == len(rows) else "example"
+
+
+def plural(noun: str) -> str:
+    """Several of what `noun_of` says."""
+    return "stretches" if noun == "stretch" else f"{noun}s"
+
+
+def resampling(column: str | None, count: int, nouns: str = "recordings") -> str:
+    """How intervals were made, in words; `count` is that of the groups, and `nouns` what they are groups of."""
     if column is None:
-        return f"{DRAWS} bootstrap draws of single recordings"
+        return f"{DRAWS} bootstrap draws of single {nouns}"
     return f"{DRAWS} bootstrap draws of whole groups, by {column} ({count})"

@@ -138,7 +138,6 @@ class Measures:
             ],
             "confusion": self.confusion.tolist(),
             "not_recognised": self.failed.tolist(),
-            "unheard": self.failed.tolist(),  # its name until 0.2, which goes with 0.3
         }
 
 
@@ -178,10 +177,10 @@ def _coverage(confidences: Floats, right: NDArray[np.bool_], failed: int) -> tup
     least = sorted(
         {float(order[-(-count * tenth // STEPS) - 1]) for tenth in range(1, STEPS + 1)} if count else ()
     )
-    chosen = [(confidence, confidences >= confidence) for confidence in reversed(least)]
+    pairs = [(confidence, confidences >= confidence) for confidence in reversed(least)]
     return tuple(
         Coverage(float(own.sum() / (count + failed)), confidence, float(right[own].mean()))
-        for confidence, own in chosen
+        for confidence, own in pairs
     )
 
 

@@ -51,9 +51,8 @@ class Relative:
         """As JSON."""
         return {**asdict(self), "expectation": dict(self.expectation)}
 
-    @property
-    def sentence(self) -> str:
-        """What was done, for the report."""
+    def sentence(self, nouns: str = "recordings") -> str:
+        """What was done, for the report; `nouns` is what the list has."""
         expected = ", ".join(f"{name} {share:.2g}" for name, share in self.expectation.items())
         if self.name not in {CORPUS, SPEAKER}:
             noun = "recording" if self.count == 1 else "recordings"
@@ -61,7 +60,7 @@ class Relative:
         kind = "each speaker" if self.speakers is not None else "the corpus"
         own = "" if self.speakers is None else f", of {self.speakers} speakers, each of whom leans on all of them"
         return (
-            f"Relative to {kind}: all recordings of this list that have speech ({self.count}{own}), without their "
+            f"Relative to {kind}: all {nouns} of this list that have speech ({self.count}{own}), without their "
             "labels. So the figures are those of somebody who has them all before the first is judged. Expected "
             f"among them: {expected}."
         )

@@ -20,11 +20,12 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     page = Page(f"{title}: {_name(evaluation)}")
     facts = measures.to_dict()
     page.text(
-        f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}{_subject(evaluation)}."
+        f"{facts['clips']} {evaluation.nouns}; {model.name} {model.revision} in {model.precision}"
+        f"{_subject(evaluation)}."
     )
     page.text(f"Classes that competed: {', '.join(evaluation.classes)}.")
     if evaluation.relative is not None:
-        page.text(evaluation.relative.sentence)
+        page.text(evaluation.relative.sentence(evaluation.nouns))
     for doubt in doubts(evaluation):
         page.text(doubt)
     page.heading("Figures")
@@ -42,7 +43,7 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
     recalls, f1s = evaluation.recall_intervals, evaluation.f1_intervals
     page.table(
-        ["class", "recordings", "recall", "95 % from", "to", "F1", "95 % from", "to"]
+        ["class", evaluation.nouns, "recall", "95 % from", "to", "F1", "95 % from", "to"]
         + ([] if without is None else ["recall without", "F1 without"]),
         [
             (
@@ -71,9 +72,9 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
         )
     page.picture(partial(draw_reliability, tables={title: facts}), "Reliability")
     page.heading("Coverage")
-    page.text("How many are right if only the surest recordings are judged, and how sure those are.")
+    page.text(f"How many are right if only the surest {evaluation.nouns} are judged, and how sure those are.")
     page.table(
-        ["recordings", "confidence from", "right"],
+        [evaluation.nouns, "confidence from", "right"],
         [(f"{100 * part.share:.0f} %", part.confidence, part.accuracy) for part in measures.coverage],
     )
     covered = {title: facts} if without is None else {title: facts, "without": without.measures.to_dict()}
@@ -84,17 +85,17 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
             (value, group.clips, group.unweighted, group.weighted, group.macro_f1)
             for value, group in values.items()
         ]
-        _group_table(page, [column, "recordings", "unweighted", "weighted", "macro F1"], lines)
+        _group_table(page, [column, evaluation.nouns, "unweighted", "weighted", "macro F1"], lines)
     if evaluation.failures:
         page.heading("Not recognised")
         page.text("These count as wrong in every figure above.")
-        page.table(["recording", "why"], evaluation.failures)
+        page.table([evaluation.noun, "why"], evaluation.failures)
     if evaluation.left_out:
         page.heading("Left out")
         page.text(
             "No figure counts these: their label was mapped to nothing, or means a class that didn't compete."
         )
-        page.table(["label", "recordings"], list(evaluation.left_out.items()))
+        page.table(["label", evaluation.nouns], list(evaluation.left_out.items()))
     return page
 
 
@@ -103,7 +104,7 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
     model, head, measures = evaluation.model, evaluation.head, evaluation.measures
     page = Page(f"{title}: {model.name if head is None else f'the head {head.name}'}")
     page.text(
-        f"{len(evaluation.rows) + len(evaluation.failed)} recordings; {model.name} {model.revision} in "
+        f"{len(evaluation.rows) + len(evaluation.failed)} {evaluation.nouns}; {model.name} {model.revision} in "
         f"{model.precision}, {evaluation.name}."
     )
     page.text(evaluation.mapping)
@@ -118,7 +119,7 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
             for figure, words in FIGURES.items()
         ],
     )
-    page.table(["", "recordings"], [(name, measures[name].clips) for name in evaluation.names])
+    page.table(["", evaluation.nouns], [(name, measures[name].clips) for name in evaluation.names])
     page.text(f"Intervals: {evaluation.drawn}.", note=True)
     draw = partial(
         draw_values,
@@ -135,11 +136,11 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
             for value, own in groups.items()
             for name, figures in own.items()
         ]
-        _group_table(page, [column, "", "recordings", *FIGURES.values()], lines)
+        _group_table(page, [column, "", evaluation.nouns, *FIGURES.values()], lines)
     if evaluation.failures:
         page.heading("Not recognised")
         page.text("No figure counts these: a value that isn't there can't be compared.")
-        page.table(["recording", "why"], evaluation.failures)
+        page.table([evaluation.noun, "why"], evaluation.failures)
     if evaluation.unrated:
         page.text(f"Left out, as they have no rating: {evaluation.unrated}.")
     return page

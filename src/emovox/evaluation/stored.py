@@ -44,11 +44,11 @@ def evaluate_stored(
     """
     if not rows:
         raise LabelsError(f"{source}: none of its recordings is stored with scores of the nine emotions")
-    given = np.array([[one.get(name, 0.0) for name in NAMES] for one in scores])
-    known = [name for name, most in zip(NAMES, given.max(axis=0), strict=True) if most > 0]
+    table = np.array([[one.get(name, 0.0) for name in NAMES] for one in scores])
+    known = [name for name, most in zip(NAMES, table.max(axis=0), strict=True) if most > 0]
     meaning = to_classes([row.label for row in rows], NAMES, labels_map or {}, source, {})
     labelled, left_out, classes = who_competes(rows, meaning, NAMES, known, competing, source)
-    by_name = {row.name: one for row, one in zip(rows, given, strict=True)}
+    by_name = {row.name: one for row, one in zip(rows, table, strict=True)}
     return compared(
         labelled,
         np.array([to_scores(np.log(np.maximum(by_name[row.name], 1e-300)), classes) for row in labelled]),

@@ -21,7 +21,6 @@ def clips_table(evaluation: Evaluation) -> str:
     write = writer(text)
     verdict = ["prediction", "confidence", *evaluation.names]
     own = ["path", "label", *verdict, "failure", f"label{_OF_LIST}"]
-    own.append("heard")  # the prediction's name until 0.2, which goes with 0.3
     sides = [evaluation.scores]
     if evaluation.without is not None:
         sides.append(evaluation.without.scores)
@@ -29,19 +28,16 @@ def clips_table(evaluation: Evaluation) -> str:
     theirs = _columns([*evaluation.rows, *evaluation.failed])
     write([*own, *_names(theirs, own)])
 
-    def given(row: Labelled, prediction: str) -> list[str]:
-        return [row.original or row.label, prediction]
-
     def of_list(row: Labelled) -> list[str]:
         return [row.groups.get(name, "") for name in theirs]
 
     for row, *scores in zip(evaluation.rows, *sides, strict=True):
         cells, *raw = ([evaluation.names[int(one.argmax())], *_texts(one.max(), *one)] for one in scores)
-        write([row.name, row.label, *cells, "", *given(row, cells[0]), *chain(*raw), *of_list(row)])
+        write([row.name, row.label, *cells, "", row.original or row.label, *chain(*raw), *of_list(row)])
     for row, (_, reason) in zip(evaluation.failed, evaluation.failures, strict=True):
         empty = [""] * len(verdict)
-        rest = [*given(row, ""), *empty * (len(sides) - 1), *of_list(row)]
-        write([row.name, row.label, *empty, reason, *rest])
+        rest = [*empty * (len(sides) - 1), *of_list(row)]
+        write([row.name, row.label, *empty, reason, row.original or row.label, *rest])
     return text.getvalue()
 
 
@@ -77,11 +73,10 @@ def confusions_table(evaluation: Evaluation) -> str:
     write = writer(text)
     names = {*evaluation.classes, *measures.classes}
     columns = [index for index, name in enumerate(measures.names) if name in names]
-    # The last column is the one before it under its name until 0.2, which goes with 0.3.
-    write(["label", *(measures.names[index] for index in columns), "not recognised", "not heard"])
+    write(["label", *(measures.names[index] for index in columns), "not recognised"])
     for name in measures.classes:
         row = measures.names.index(name)
-        write([name, *measures.confusion[row, columns].tolist(), *[int(measures.failed[row])] * 2])
+        write([name, *measures.confusion[row, columns].tolist(), int(measures.failed[row])])
     return text.getvalue()
 
 

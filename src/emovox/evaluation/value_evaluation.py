@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.errors import LabelsError
-from emovox.evaluation.groups import group_columns, resampled_column, resampling
+from emovox.evaluation.groups import group_columns, noun_of, plural, resampled_column, resampling
 from emovox.evaluation.metrics import Interval
 from emovox.evaluation.recognitions import recognitions
 from emovox.evaluation.value_metrics import ValueMeasures, bootstrap_values, measure_values, rounded
@@ -77,9 +77,24 @@ class ValueEvaluation:
         return self.readout.name if self.head is None else self.head.name
 
     @property
+    def stretches(self) -> int:
+        """How many of its rows are stretches of recordings."""
+        return sum(row.span is not None for row in (*self.rows, *self.failed))
+
+    @property
+    def noun(self) -> str:
+        """What its rows are: `recording`, `stretch`, or `example` where there are both."""
+        return noun_of([*self.rows, *self.failed])
+
+    @property
+    def nouns(self) -> str:
+        """The same of several."""
+        return plural(self.noun)
+
+    @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
-        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())))
+        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())), self.nouns)
 
     @property
     def mapping(self) -> str:
@@ -99,6 +114,7 @@ class ValueEvaluation:
             "range": self.readout.range and list(self.readout.range),
             "range_in_list": self.scale and list(self.scale),
             "clips": len(self.rows) + len(self.failed),
+            "stretches": self.stretches,
             "values": _facts(self.measures),
             "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
             "unrated": self.unrated,

@@ -10,7 +10,7 @@ from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
 from emovox.inference.raw import WITHOUT, raw
-from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 
@@ -33,13 +33,11 @@ class Layout:
     """The columns that readouts have in a table: those of all its recordings, each once.
 
     A readout has `READOUT.label` and `READOUT.confidence` if it gives classes, and `READOUT.LABEL` for each class
-    or value. A trained head has its older columns, too; they go with 0.3.
+    or value.
 
     Attributes:
         labels: of each readout, by its name, in the order in which they came.
         classes: the names of those that give classes.
-        head: whether there is a trained head.
-        head_labels: the classes of all trained heads.
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
         sides: whether a recording has a side, so that there are columns of it and of the policy.
@@ -50,8 +48,6 @@ class Layout:
     def __init__(self) -> None:
         self.labels: dict[str, list[str]] = {}
         self.classes: set[str] = set()
-        self.head = False
-        self.head_labels: list[str] = []
         self.relative = False
         self.moved: list[str] = []
         self.sides = False
@@ -88,9 +84,7 @@ class Layout:
             if not readout.is_nine:
                 layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
         if head is not None:
-            layout.add_readout(
-                head.name, head.values or head.classes, classes=not head.values, head=not head.values
-            )
+            layout.add_readout(head.name, head.values or head.classes, classes=not head.values)
         if relative and metadata.emotions is not None:
             layout.relative, layout.moved = True, [metadata.emotions.name]
         return layout
@@ -99,7 +93,7 @@ class Layout:
         """Make room for what a recording or a segment has."""
         for name, item in readouts.items():
             numbers, classes = (item.values or {}, False) if item.scores is None else (item.scores, True)
-            self.add_readout(name, numbers, classes=classes, head=classes and item.created_at is not None)
+            self.add_readout(name, numbers, classes=classes)
 
     def add_baseline(self, baseline: BaselineFacts | None) -> None:
         """Make room for what a recording would be without its baseline."""
@@ -107,21 +101,17 @@ class Layout:
             self.relative = True
             _extend(self.moved, baseline.shift)
 
-    def add_readout(self, name: str, labels: Iterable[str], *, classes: bool, head: bool = False) -> None:
+    def add_readout(self, name: str, labels: Iterable[str], *, classes: bool) -> None:
         """Make room for one readout."""
         _extend(self.labels.setdefault(name, []), labels)
         if classes:
             self.classes.add(name)
-        if head:
-            self.head = True
-            _extend(self.head_labels, labels)
 
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
-        old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        given = [("label", str)] if self.labels_given else []
-        last = [*self.last_columns().items(), *given]
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *last])
+        labels = [("label", str)] if self.labels_given else []
+        last = [*self.last_columns().items(), *labels]
+        return _unique([*_SEGMENT.items(), *self.readout_columns().items(), *last])
 
     def last_columns(self) -> dict[str, type]:
         """The columns behind all others, of a segment or a recording; none if nothing has a baseline."""
@@ -146,7 +136,7 @@ class Layout:
     def frame_columns(self) -> list[str]:
         """The columns of frames; all are numbers."""
         own = [f"{name}.{label}" for name, labels in self.labels.items() for label in labels]
-        names = [*_FRAME, *(f"head_{label}" for label in self.head_labels), *own]
+        names = [*_FRAME, *own]
         if self.relative:
             names += [f"{name}{WITHOUT}" for name in NAMES]
             names += [f"{name}.{label}{WITHOUT}" for name in self.own_moved for label in self.labels[name]]
@@ -166,11 +156,9 @@ class Layout:
         scores: Mapping[str, float] = item.scores or {}
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
         cells += [*map(scores.get, NAMES), getattr(item, "channel", None)]
-        if self.head:
-            cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        given: list[Cell] = [getattr(item, "label", None)] if self.labels_given else []
-        return [*cells, *self.last_cells(item, baseline), *given]
+        label: list[Cell] = [getattr(item, "label", None)] if self.labels_given else []
+        return [*cells, *self.last_cells(item, baseline), *label]
 
     def line_columns(self) -> dict[str, type]:
         """The columns of lines of text: those of segments, with the text behind the times."""
@@ -216,12 +204,6 @@ class Layout:
         return cells
 
 
-def head_cells(readouts: Mapping[str, ReadoutResult]) -> list[Cell]:
-    """The label and confidence of a trained head, or two empty cells."""
-    head = trained(readouts)
-    return [None, None] if head is None else [head[1].label, head[1].confidence]
-
-
 class Chunk(NamedTuple):
     """Some frames: their centres in seconds, float64 (n,), and the numbers of the columns after it, (n, columns).
 
@@ -258,9 +240,6 @@ def _sources(frames: Frames, layout: Layout) -> Iterator[NDArray[np.float32] | N
     """The numbers of every frame, (T,), for each column but the time's; None: there are none."""
     for rows in (frames.scores, frames.logits):
         yield from [None] * len(NAMES) if rows is None else rows.T
-    heads = [curve for curve in frames.readouts.values() if _is_head(curve)]
-    for label in layout.head_labels:
-        yield _column(heads[0], label) if heads else None
     for name, labels in layout.labels.items():
         curve = frames.readouts.get(name)
         for label in labels:
@@ -274,11 +253,6 @@ def _sources_without(frames: Frames | None, layout: Layout) -> Iterator[NDArray[
         curve = None if frames is None else frames.readouts.get(name)
         for label in layout.labels[name]:
             yield None if curve is None else _column(curve, label)
-
-
-def _is_head(curve: FrameReadout) -> bool:
-    """Whether it is a trained head's with classes: a model's own linear readouts have their logits."""
-    return curve.kind == "linear" and curve.logits is None and curve.scores is not None
 
 
 def _column(curve: FrameReadout, label: str) -> NDArray[np.float32] | None:

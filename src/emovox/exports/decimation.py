@@ -65,9 +65,9 @@ def curves(
     if not len(numbers):
         return np.zeros(0), np.zeros((0, numbers.shape[1]))
     edges = _edges(len(numbers), columns)
-    known = np.isfinite(numbers)
-    counts = np.add.reduceat(known, edges[:-1], axis=0, dtype=np.float64)
-    sums = np.add.reduceat(np.where(known, numbers, 0), edges[:-1], axis=0, dtype=np.float64)
+    finite = np.isfinite(numbers)
+    counts = np.add.reduceat(finite, edges[:-1], axis=0, dtype=np.float64)
+    sums = np.add.reduceat(np.where(finite, numbers, 0), edges[:-1], axis=0, dtype=np.float64)
     means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     middles = (edges[:-1] + edges[1:] - 1) / 2
     return frames.first_centre + frames.hop * middles, means

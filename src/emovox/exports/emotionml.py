@@ -195,11 +195,11 @@ def _stretches(curve: FrameReadout, size: int) -> Iterator[tuple[int, NDArray[np
     padded = np.full((count * size, numbers.shape[1]), np.nan)
     padded[: len(numbers)] = numbers
     blocks = padded.reshape(count, size, -1)
-    known = np.isfinite(blocks)
-    counts = known.sum(axis=1)
-    means = np.where(known, blocks, 0).sum(axis=1) / np.maximum(counts, 1)
-    there = np.flatnonzero((counts > 0).all(axis=1))
-    for run in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
+    finite = np.isfinite(blocks)
+    counts = finite.sum(axis=1)
+    means = np.where(finite, blocks, 0).sum(axis=1) / np.maximum(counts, 1)
+    indices = np.flatnonzero((counts > 0).all(axis=1))
+    for run in np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1):
         if len(run):
             yield int(run[0]), means[run]
 
@@ -216,8 +216,8 @@ def _emotion(parts: list[_Described], id_: str, uri: str, start: float, end: flo
 
 
 def _description(element: str, name: str, **numbers: float | None) -> str:
-    known = "".join(f' {key}="{_number(number)}"' for key, number in numbers.items() if number is not None)
-    return f"<{element} name={quoteattr(name)}{known}/>"
+    attributes = "".join(f' {key}="{_number(number)}"' for key, number in numbers.items() if number is not None)
+    return f"<{element} name={quoteattr(name)}{attributes}/>"
 
 
 def _scaled(value: float, low: float, high: float) -> float:

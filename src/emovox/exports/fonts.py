@@ -79,10 +79,10 @@ def _characters(family: str) -> set[str]:
 
 def _refresh() -> None:
     """Let matplotlib know fonts that were installed after it made its list, which it never updates."""
-    known = {font.fname for font in font_manager.fontManager.ttflist}
+    paths = {font.fname for font in font_manager.fontManager.ttflist}
     if not any(font.name in CHINESE for font in font_manager.fontManager.ttflist):
         for path in font_manager.findSystemFonts():
-            if path not in known:
+            if path not in paths:
                 try:
                     font_manager.fontManager.addfont(path)
                 except (OSError, RuntimeError):  # a font that FreeType can't read is no font

@@ -1,13 +1,13 @@
 """The formats: the name of each, what it shows, and what writes it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from emovox.errors import ExportError
+from emovox.errors import ExportError, OutputsError
 from emovox.exports import (
     audacity,
     captions,
@@ -27,6 +27,7 @@ from emovox.models.head import Head
 from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
+from emovox.refusals import shortage
 from emovox.registry import Registry
 
 
@@ -307,16 +308,29 @@ def write(
         The files written.
 
     Raises:
-        ExportError: as `check_formats`, or the recognition lacks what a format shows.
+        ExportError: as `check_formats`, or the recognition lacks what a format shows, or its writer fails.
         OutputsError: the disk is full, or the directory can't be read or written.
     """
     directory = Path(directory)
     job = ExportInput(recognition, directory / AUDIO, language)
     plan = [item for name in check_formats(formats) for item in _plan(name, recognition)]
     for name, file_name, writer in plan:
-        with EXPORTERS.blamed(name, f"writing {file_name}"), replacing(directory / file_name) as file:
+        with replacing(directory / file_name) as file, _blamed(name, f"writing {file_name}"):
             writer(job, file)
     return [directory / file_name for _, file_name, _ in plan]
+
+
+@contextmanager
+def _blamed(name: str, what: str) -> Iterator[None]:
+    """A block that runs a format's writer. Whatever goes wrong is the format's fault, but for want of room."""
+    try:
+        yield
+    except (ExportError, OutputsError):
+        raise
+    except (Exception, SystemExit) as error:
+        if (refusal := shortage(error)) is not None:
+            raise refusal from error
+        raise EXPORTERS.fault(name, what, error) from error
 
 
 def written(recognition: Recognition, directory: Path) -> tuple[str, ...]:

@@ -16,8 +16,7 @@ def pieces(recognition: Recognition, language: str) -> Iterator[str]:
 
     `emotion` and `confidence`, if the model gives the nine; for a readout of classes the same, such as
     `mood.label` and `mood.confidence`; one for each value, such as `dimensions.arousal`; else one of where speech
-    is. A trained head has a tier `head NAME`, too, which goes with 0.3. The names of tiers that are relative to a
-    baseline say to which: `emotion relative to line3`.
+    is. The names of tiers that are relative to a baseline say to which: `emotion relative to line3`.
     """
     intervals = list(_tiles(recognition))
     xmax = _seconds(max(round(recognition.recording.duration * _RATE), 1))
@@ -48,8 +47,6 @@ def _tiers(recognition: Recognition, language: str) -> Iterator[tuple[str, Calla
         if not speech:
             yield f"confidence{moved}", lambda segment: _number(segment.confidence)
     for name, readout in readouts.items():
-        if readout.created_at is not None and readout.scores is not None:
-            yield f"head {name}", _of(name, lambda item: one_line(item.label or ""))
         if readout.scores is not None:
             own = moved if readout.scores_without is not None else ""
             yield f"{name}.label{own}", _of(name, lambda item: one_line(item.label or ""))

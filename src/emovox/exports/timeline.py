@@ -146,7 +146,7 @@ def _rows(figure: "Figure", rows: list[_Row], top: float, duration: float) -> di
 
 def clock(seconds: float, step: float, duration: float) -> str:
     """A time as the label of a tick: m:ss, or h:mm:ss in recordings of an hour; tenths if ticks are that close."""
-    tenths = round(seconds * 10)
+    tenths = round(seconds * 10) if step < 1 else 10 * int(seconds + 0.5)
     minutes, rest = divmod(tenths, 600)
     second = f"{rest // 10:02}.{rest % 10}" if step < 1 else f"{rest // 10:02}"
     return f"{minutes // 60}:{minutes % 60:02}:{second}" if duration >= 3600 else f"{minutes}:{second}"
@@ -200,6 +200,7 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int, paints: P
     highest = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.int64)
     speech = _speech(times, recognition, paints)
     highest[~speech] = -1
+    spoken = recognition.frames.scores[_speech(recognition.frames.times, recognition, paints)]
     emotions = set()
     for column, paint in enumerate(NINE):
         curve = scores[:, column]
@@ -208,7 +209,7 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int, paints: P
             axes.fill_between(
                 times, 0, curve, where=list(_joined(where)), color=paint.colour, alpha=0.14, linewidth=0
             )
-        shown = bool(len(curve)) and float(recognition.frames.scores[:, column].max()) > readout_row.SHOWN
+        shown = float(spoken[:, column].max(initial=0)) > readout_row.SHOWN
         line = {
             "color": paint.colour,
             "linestyle": paint.dashes,
@@ -217,7 +218,8 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int, paints: P
         }
         label = paint.name
         axes.plot(times, curve, alpha=0.22, label=f"_{label}", **line)
-        axes.plot(times, np.where(_joined(speech), curve, np.nan), alpha=1 if shown else 0.45, label=label, **line)
+        level = np.where(speech, curve, np.roll(curve, 1))  # to the end of the speech, and not on to the silence
+        axes.plot(times, np.where(_joined(speech), level, np.nan), alpha=1 if shown else 0.45, label=label, **line)
         emotions |= {label} if shown else set()
     return emotions
 

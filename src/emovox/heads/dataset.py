@@ -113,8 +113,8 @@ def stored_embedding(
     facts = _stored(path.parent)
     sha256, channel, own, known = _recording(facts)
     side = own or side
-    said = joined_notes(notes, known)
-    recognizer.policy.demand(side, **said)
+    declared = joined_notes(notes, known)
+    recognizer.policy.demand(side, **declared)
     recognizer.policy.check(side, WHAT)
     try:
         values = np.load(path, allow_pickle=False)

@@ -219,10 +219,10 @@ def own_head_for(classes: Sequence[str], own: OwnHead | None) -> Linear | None:
     meanings = [own.emotions.get(name) or emotion_of(name) for name in own.classes]
     by_emotion = {name: row for row, name in enumerate(meanings) if name and meanings.count(name) == 1}
     rows = [by_word.get(name.casefold(), by_emotion.get(emotion_of(name) or "")) for name in classes]
-    known = [row for row in rows if row is not None]
-    if len(set(known)) < len(rows):
+    indices = [row for row in rows if row is not None]
+    if len(set(indices)) < len(rows):
         return None
-    return Linear(own.weights[known].astype(np.float64), own.bias[known].astype(np.float64))
+    return Linear(own.weights[indices].astype(np.float64), own.bias[indices].astype(np.float64))
 
 
 def doubts(fit: FitResult) -> list[Doubt]:

@@ -323,13 +323,13 @@ class Frames(_Curve):
         """Whether JSON is to have the rows.
 
         Args:
-            rows_in: as asked for; None: inline, unless they are too many and stored.
+            rows_in: as asked for; None: in the file, or inline where nothing is stored.
             stored: whether there is an outputs directory, whose file has them.
 
         Raises:
             ExportError: they are to be inline, and are too many for that.
         """
-        if rows_in == "file" or (rows_in is None and stored and len(self) > INLINE_LIMIT):
+        if rows_in == "file" or (rows_in is None and stored):
             return False
         if len(self) > INLINE_LIMIT:
             raise ExportError(

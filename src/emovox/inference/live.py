@@ -59,26 +59,22 @@ LEAD = 0.1
 
 _RECENT = -(-STEP // CHUNK)  # chunks of the latest quarter second
 
-EventsVersion = Literal[1, 2]
+EventsVersion = Literal[2]
 """Version of the events' JSON."""
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
-        """Plain data for JSON.
+    def to_dict(self, events: EventsVersion = 2) -> dict[str, Any]:
+        """Plain data for JSON, of this version.
 
-        Args:
-            events: in version 1, which goes with 0.3, the type `update` is called `heard`, and instead of
-                `readouts` it has a trained head's `head`.
+        Raises:
+            OptionsError: there is no such version.
         """
-        data = self.model_dump(mode="json")
-        if events == 1 and data["type"] == "update":
-            data["type"] = "heard"
-            heads = [item for item in data.pop("readouts").values() if {"created_at", "scores"} <= item.keys()]
-            data |= {"head": {key: heads[0][key] for key in ("label", "confidence", "scores")}} if heads else {}
-        return data
+        if events != 2:
+            raise OptionsError(f"events of version {events}: there are only those of version 2")
+        return self.model_dump(mode="json")
 
 
 class LiveUpdate(_Event):
@@ -143,7 +139,7 @@ class Live:
             classes: those of the nine that may win.
             sample_rate: of the samples to be pushed, Hz.
             head: a trained head to use, too.
-            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+            shift: of the baseline that all scores are relative to; or what gives that of a baseline, for
                 all to be relative to the stream itself.
             sink: gets the waveform that the model gets, at 16 kHz.
             ruling: what the policy decided.

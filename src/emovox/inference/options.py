@@ -125,8 +125,8 @@ class Options(CommonOptions):
     baseline: Annotated[
         Baseline | Literal["self", "corpus", "speaker"] | None,
         Field(
-            description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
-            "segments, which it implies, and curve relative to the recording itself"
+            description="recognise emotions relative to this baseline: recordings of one voice, line or room; "
+            "`self`: segments, which it implies, and curve relative to the recording itself"
         ),
     ] = None
     expect: Annotated[
@@ -294,8 +294,8 @@ def choices(info: FieldInfo) -> tuple[str, ...]:
 
 def limits(info: FieldInfo) -> tuple[float | None, float | None]:
     """The least and the most that an option may be."""
-    found = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
-    return found.get("ge"), found.get("le")
+    bounds = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
+    return bounds.get("ge"), bounds.get("le")
 
 
 def described(*, indent: int) -> str:

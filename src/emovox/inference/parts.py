@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.inference.pooling import Pool, Segments
-from emovox.inference.recognition import Line, Segment
+from emovox.inference.recognition import WORDS_BEYOND_END, WORDS_WITHOUT_SPEECH, Line, Segment
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.words import Cue
 
+LATE = 1.0  # seconds after a recording's end; transcribers round
 MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
 Verdict = Callable[[Pool, float], dict[str, Any]]
@@ -98,6 +99,22 @@ class Lines:
             Line(start=cue.start, end=cue.end, text=cue.text, **fields.get(index, {}))
             for index, cue in enumerate(self._words)
         ]
+
+
+def oddities(words: Sequence[Cue], duration: float, speech: Sequence[Span]) -> list[str]:
+    """The codes of what lines of text have about them that those of this recording wouldn't.
+
+    Args:
+        words: the lines.
+        duration: of the recording, in seconds.
+        speech: its spans, in order; where there are none, another warning says so.
+    """
+    codes = []
+    if any(cue.start > duration + LATE for cue in words):
+        codes.append(WORDS_BEYOND_END)
+    if speech and 2 * sum(not _spoken(_around(cue, 0.0), speech) for cue in words) > len(words):
+        codes.append(WORDS_WITHOUT_SPEECH)
+    return codes
 
 
 def _around(cue: Cue, shortest: float) -> Span:

@@ -128,13 +128,13 @@ class Segments:
                 break
             if len(self._pools) <= index:
                 self._pools.append(Pool(self._functions))
-            chosen: slice | NDArray[np.bool_] = slice(max(low, 0), max(min(high, count), 0))
-            inside[chosen] = True
+            frames: slice | NDArray[np.bool_] = slice(max(low, 0), max(min(high, count), 0))
+            inside[frames] = True
             if counted is not None:
                 mine = np.zeros(count, np.bool_)
-                mine[chosen] = counted[chosen]
-                chosen = mine
-            self._pools[index].add_frames(output, chosen)
+                mine[frames] = counted[frames]
+                frames = mine
+            self._pools[index].add_frames(output, frames)
             if high <= count and index == self._first:  # else an earlier one, which reaches further, goes on
                 self._first = index + 1
         return inside

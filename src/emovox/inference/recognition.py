@@ -1,20 +1,13 @@
 """The recognition, and its JSON form, result.json."""
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AwareDatetime,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
@@ -40,17 +33,19 @@ SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
-UNSURE, ABSTAINED = "unsure", "abstained"
-NOT_INFERRED = "not_inferred"
+UNSURE, ABSTAINED, NOT_INFERRED = "unsure", "abstained", "not_inferred"
+WORDS_BEYOND_END, WORDS_WITHOUT_SPEECH = "words_beyond_end", "words_without_speech"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
     MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only, and no emotion",
-    BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
-    BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
+    BASELINE_FAR: "unlike the recordings of the baseline: scores relative to it may be worse than without",
+    BASELINE_SHORT: "too little speech for scores relative to itself: nothing is moved",
     UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
     ABSTAINED: "the model isn't sure, and the policy gives nothing then: `unknown` stands for no verdict",
+    WORDS_BEYOND_END: "lines of text begin after the end: are they another recording's?",
+    WORDS_WITHOUT_SPEECH: "in most lines of text there is no speech: are they another recording's?",
     NOT_INFERRED: "the policy allows nothing but the talk time of this side: no model was run",
 }
 """Every warning code a recognition may have, with its meaning."""
@@ -119,40 +114,11 @@ def _with_head(data: Any, name: str = HEAD) -> Any:
     return {**data, "readouts": {name: {"kind": "linear", **data["head"]}}}
 
 
-class HeadVerdict(NamedTuple):
-    """A trained head's verdict, as it was before readouts."""
-
-    name: str
-    label: str
-    confidence: float
-    scores: dict[str, float]
-    created_at: datetime
-
-
 def trained(readouts: Mapping[str, ReadoutResult]) -> tuple[str, ReadoutResult] | None:
     """The name and result of the trained head with classes among readouts; None: none was used."""
     return next(
         (pair for pair in readouts.items() if pair[1].created_at is not None and pair[1].scores is not None), None
     )
-
-
-def _old_head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
-    warnings.warn("`head` is among `readouts`, by its name; it goes with 0.3", DeprecationWarning, stacklevel=3)
-    if (head := trained(readouts)) is None:
-        return None
-    name, item = head
-    return HeadVerdict(
-        name, str(item.label), item.confidence or 0.0, item.scores or {}, cast("datetime", item.created_at)
-    )
-
-
-def _with_old_head(data: dict[str, Any]) -> dict[str, Any]:
-    """JSON with the trained head's field of schema 1, too, which goes with 0.3."""
-    for name, item in data.get("readouts", {}).items():
-        if "created_at" in item and "scores" in item:  # schema 1 knew no head with values
-            keys = ("label", "confidence", "scores", "created_at")
-            return {**data, "head": {"name": name, **{key: item[key] for key in keys}}}
-    return data
 
 
 class Segment(Facts):
@@ -185,19 +151,10 @@ class Segment(Facts):
     def _upgraded(cls, data: Any) -> Any:
         return _with_head(data)
 
-    @model_serializer(mode="wrap")
-    def _both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _with_old_head(handler(self))
-
     @property
     def is_abstained(self) -> bool:
         """Whether nothing is given of it, as the model is unsure and the policy demands that."""
         return _is_abstained(self)
-
-    @property
-    def head(self) -> "HeadVerdict | None":
-        """As `Recognition.head`."""
-        return _old_head(self.readouts)
 
     @model_validator(mode="after")
     def _lasts(self) -> "Segment":
@@ -285,7 +242,7 @@ class Recognition(Facts):
 
     @model_serializer(mode="wrap")
     def _with_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data, summary = _with_old_head(handler(self)), self.summary
+        data, summary = handler(self), self.summary
         return data if summary is None else {**data, "summary": summary.model_dump(mode="json")}
 
     @classmethod
@@ -327,11 +284,6 @@ class Recognition(Facts):
     def top(self, count: int = 9) -> list[tuple[str, float]]:
         """The `count` highest scores with their emotions, highest first; none by a model without the nine."""
         return sorted((self.scores or {}).items(), key=lambda item: -item[1])[:count]
-
-    @property
-    def head(self) -> "HeadVerdict | None":
-        """The trained head's verdict; the old way to what is in `readouts`, which goes with 0.3."""
-        return _old_head(self.readouts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: what result.json holds, with the rows of frames in it."""

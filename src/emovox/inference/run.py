@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
     from emovox.inference.options import StateSink
 
-SEGMENTS = 8  # of a recording, for it to be heard relative to itself
+SEGMENTS = 8  # of a recording, for its scores to be relative to itself
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class InferenceRun:
             options: of this recognition.
             classes: those of the nine that may win.
             functions: of the model's readouts that aren't linear.
-            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+            shift: of the baseline that all scores are relative to; or what gives that of a baseline, for
                 segments and curve to be relative to the recording itself.
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
@@ -233,9 +233,18 @@ class InferenceRun:
         self._created_at = self._created_at or datetime.now(timezone.utc).astimezone()
         if self._state_sink is not None:
             self._state_sink(self._state(self._facts, self._created_at))
+        words, spans = options.words, self._speech.spans
+        codes = [*self._warnings, *parts.oddities(words or (), self._facts.duration, spans)]
         if not self._ruling.inferred:
-            survey, words = self.survey(), options.words
-            return talk_time(*survey, ruling=self._ruling, model=model, created_at=self._created_at, words=words)
+            return talk_time(
+                self._facts,
+                codes,
+                spans,
+                ruling=self._ruling,
+                model=model,
+                created_at=self._created_at,
+                words=words,
+            )
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         features = None
         if options.embedding and not options.by_frame:
@@ -255,10 +264,10 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
+            warnings=[*codes, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             policy=stated(self._ruling, self._facts.side),
-            lines=None if self._lines is None else self._lines.finish(self._verdict, self._speech.spans),
+            lines=None if self._lines is None else self._lines.finish(self._verdict, spans),
             segments=self._segment_list(self._facts.channel) if self._has_segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,
@@ -277,8 +286,8 @@ class InferenceRun:
         for name, rows in (("counted", self._frame_speech), ("frames", self._frames)):
             if rows:
                 arrays[name] = np.concatenate(rows)
-        heard = bool(self._spoken.frame_count) and "silence" not in self._warnings
-        speech = self._spoken.embedding if heard else None
+        has_speech = bool(self._spoken.frame_count) and "silence" not in self._warnings
+        speech = self._spoken.embedding if has_speech else None
         return RunState(recording, tuple(self._warnings), tuple(self._speech.spans), created_at, speech, arrays)
 
     def resume(self, state: RunState) -> None:
@@ -296,8 +305,8 @@ class InferenceRun:
     @property
     def _has_segments(self) -> bool:
         """Whether the result has segments: where nobody says, if it is long."""
-        asked = self._options.segments
-        return self._facts is not None and self._facts.duration > LONG if asked is None else asked
+        segments = self._options.segments
+        return self._facts is not None and self._facts.duration > LONG if segments is None else segments
 
     @property
     def _is_empty(self) -> bool:
@@ -332,7 +341,7 @@ class InferenceRun:
         return fields
 
     def _move_to_itself(self) -> list[str]:
-        """From now on hear relative to the recording itself; or the warning that it has too little speech."""
+        """Make scores relative to the recording itself from now on; or warn that it has too little speech."""
         rows = [pool.embedding for _, pool in self._segments.pools()]
         if self._shift_of is None or len(rows) < SEGMENTS or self._is_empty:
             return [BASELINE_SHORT]

@@ -171,8 +171,8 @@ def headline(parts: Sequence[Stretch], language: str, *, long: bool) -> str:
     words = LANGUAGES[language]
     names = [part_name(part, language) for part in parts]
     if len(parts) == 1:
-        said = _steadiness(parts[0], words.throughout, words) if long else "{}"
-        return _spaced(said.format(_names(parts[0].classes, language, words.unsure)))
+        pattern = _steadiness(parts[0], words.throughout, words) if long else "{}"
+        return _spaced(pattern.format(_names(parts[0].classes, language, words.unsure)))
     later = [f"{name} {clock(part.start)}" for name, part in zip(names[1:], parts[1:], strict=True)]
     return " → ".join([names[0], *later])
 
@@ -187,8 +187,8 @@ def sentence(parts: Sequence[Stretch], moments: Sequence[Moment], language: str,
         long: likewise.
     """
     words = LANGUAGES[language]
-    said = _changing(parts, language) if parts[1:] else _constant(parts[0], moments, language, long=long)
-    return _spaced(said[:1].upper() + said[1:] + words.stop)
+    text = _changing(parts, language) if parts[1:] else _constant(parts[0], moments, language, long=long)
+    return _spaced(text[:1].upper() + text[1:] + words.stop)
 
 
 def _constant(part: Stretch, moments: Sequence[Moment], language: str, *, long: bool) -> str:
@@ -196,20 +196,20 @@ def _constant(part: Stretch, moments: Sequence[Moment], language: str, *, long: 
     words, names = LANGUAGES[language], [label(name, language) for name in part.classes]
     once = words.once
     if not names:
-        said = words.doubt
+        clause = words.doubt
     elif not long:
-        said = (words.clear if len(names) == 1 else words.tie).format(*names)
+        clause = (words.clear if len(names) == 1 else words.tie).format(*names)
     elif part.lead < MOST:
-        said = _steadiness(part, "", words).format(_names(part.classes, language, words.unclear))
+        clause = _steadiness(part, "", words).format(_names(part.classes, language, words.unclear))
         once = words.highest
     else:
-        said = (words.constant if len(names) == 1 else words.tied).format(*names)
-    told = [
+        clause = (words.constant if len(names) == 1 else words.tied).format(*names)
+    clauses = [
         once.format(label(item.name, language), clock(item.start))
         for item in moments
         if item.name not in part.classes
     ]
-    return words.semicolon.join([said, *([words.comma.join(told)] if told else [])])
+    return words.semicolon.join([clause, *([words.comma.join(clauses)] if clauses else [])])
 
 
 def _steadiness(part: Stretch, throughout: str, words: Words) -> str:
@@ -232,19 +232,19 @@ def _changing(parts: Sequence[Stretch], language: str) -> str:
         between = [words.then.format(name, clock(part.start)) for name, part in pairs]
         end = words.last.format(names[-1], clock(last.start))
         return words.comma.join([words.first.format(names[0]), *between, end])
-    told = [words.mostly.format(names[[part.key for part in parts].index(main)]) if main else words.doubtful]
+    clauses = [words.mostly.format(names[[part.key for part in parts].index(main)]) if main else words.doubtful]
     for name, part in zip(names, parts, strict=True):
         if part.key == main:
             continue
         if part is first:
-            told.append(words.opening.format(name, clock(part.end)))
+            clauses.append(words.opening.format(name, clock(part.end)))
         elif part is last:
-            told.append(words.closing.format(name, clock(part.start)))
+            clauses.append(words.closing.format(name, clock(part.start)))
         else:
-            told.append(words.between.format(name, clock(part.start), clock(part.end)))
+            clauses.append(words.between.format(name, clock(part.start), clock(part.end)))
     if last.key == main and first.key == main:
-        told.append(words.again.format(names[-1]))
-    return words.semicolon.join(told)
+        clauses.append(words.again.format(names[-1]))
+    return words.semicolon.join(clauses)
 
 
 class Named(Protocol):

@@ -72,22 +72,26 @@ def value_words(
     """
     words, terms = LANGUAGES[language], TERMS[language]
     numbers = {name: f"{label(name, language)} {round(value, 2) or 0.0:.2f}" for name, value in values.items()}
-    known = {name: terms[name.casefold()] for name in values if range_ is not None and name.casefold() in terms}
-    told = []
+    vocabulary = {
+        name: terms[name.casefold()] for name in values if range_ is not None and name.casefold() in terms
+    }
+    levels = []
     for word in terms:  # arousal first, however the model orders them
-        for name in known:
+        for name in vocabulary:
             if name.casefold() == word and range_ is not None:
-                told.append(known[name].steps[step(values[name], range_)])
-    told = [each for each in told if each]
-    said, joint = _SAID[language]
+                levels.append(vocabulary[name].steps[step(values[name], range_)])
+    levels = [each for each in levels if each]
+    pattern, joint = _SAID[language]
     parts = []
-    if told:
-        parts.append(said.format(joint.join([words.comma.join(told[:-1]), told[-1]] if told[1:] else told)))
-    if rest := [number for name, number in numbers.items() if name not in known]:
+    if levels:
+        parts.append(
+            pattern.format(joint.join([words.comma.join(levels[:-1]), levels[-1]] if levels[1:] else levels))
+        )
+    if rest := [number for name, number in numbers.items() if name not in vocabulary]:
         parts.append(words.comma.join(rest))
     highest = [
-        known[item.name].most.format(clock(item.start))
-        if item.name in known
+        vocabulary[item.name].most.format(clock(item.start))
+        if item.name in vocabulary
         else words.highest.format(label(item.name, language), clock(item.start))
         for item in moments
     ]

@@ -83,3 +83,9 @@ def to_classes(
             f"recordings out with {shlex.quote(f'{first}=')}"
         )
     return meaning
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """What labels mean, of `LABEL=CLASS` separated by commas; an empty class leaves a label out."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {label.strip(): word.strip() for label, _, word in pairs}

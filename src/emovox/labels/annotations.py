@@ -1,7 +1,7 @@
 """Files of annotation programs: Praat's TextGrid, ELAN's EAF, Audacity's label tracks.
 
-Each gives rows of intervals: the recording, start and end in seconds, and a column for each tier with what it says
-of that very interval. Rows of several tiers with the same times are one.
+Each gives rows of intervals: start and end in seconds, and a column for each tier with what it says of that very
+interval. Rows of several tiers with the same times are one. A file is about one recording.
 
 Source: Praat's manual, "TextGrid file formats"; the ELAN Annotation Format, EAF 3.0; Audacity's manual, "Importing
 and Exporting Labels".
@@ -9,7 +9,7 @@ and Exporting Labels".
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -37,41 +37,53 @@ class _Mark(NamedTuple):
 
 
 def read_textgrid(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a TextGrid, long or short; its recording lies beside it, under the same name.
+    """The rows of a TextGrid, long or short.
 
     Raises:
         LabelsError: it is none.
     """
     data = _bytes(path)
+    if data.startswith(b"ooBinaryFile"):
+        raise LabelsError(f"{path}: a binary TextGrid: save it in Praat as a text file")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    yield from _rows(path, _beside(path), _textgrid(path, _decoded(path, data, encoding)))
+    yield from _rows(path, _textgrid(path, _decoded(path, data, encoding)))
 
 
 def read_eaf(path: Path) -> Iterator[dict[str, str]]:
     """The rows of an EAF file; who a tier's participant is says the column `speaker`.
 
-    Its recording is the one that it names, if that is beside it or where it says, or else one of the same name.
+    Raises:
+        LabelsError: it is none.
+    """
+    root = _document(path)
+    speakers = {
+        tier.get("TIER_ID", ""): speaker for tier in root.iter("TIER") if (speaker := tier.get("PARTICIPANT"))
+    }
+    yield from _rows(path, _eaf(path, root), speakers)
+
+
+def media_of_eaf(path: Path) -> list[str]:
+    """What an EAF file says that its recording is called: its path, and its name, which may lie beside the file.
 
     Raises:
         LabelsError: it is none.
     """
-    data = _bytes(path)
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise LabelsError(f"{path}: not an EAF file: it declares a document type")
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314  without a document type there are no entities
-    except ElementTree.ParseError as error:
-        raise LabelsError(f"{path}: not valid XML: {error}") from error
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise LabelsError(f"{path}: not an EAF file: its root is {root.tag:.100}")
-    speakers = {
-        tier.get("TIER_ID", ""): speaker for tier in root.iter("TIER") if (speaker := tier.get("PARTICIPANT"))
-    }
-    yield from _rows(path, _named(path, root), _eaf(path, root), speakers)
+    names: dict[str, None] = {}
+    for media in _document(path).iter("MEDIA_DESCRIPTOR"):
+        for url in (media.get("RELATIVE_MEDIA_URL"), media.get("MEDIA_URL")):
+            address = unquote(urlsplit(url or "").path)
+            names |= dict.fromkeys(name for name in (address, Path(address).name) if name)
+    return list(names)
+
+
+def no_media(path: Path) -> list[str]:
+    """What files say that only have the recording's name: nothing."""
+    del path
+    return []
 
 
 def read_audacity(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a label track: start, end and label between tabs; its recording lies beside it.
+    """The rows of a label track: start, end and label between tabs.
 
     How sure an export of Emovox's was, as in "angry 87 %", is no part of a label.
 
@@ -88,7 +100,7 @@ def read_audacity(path: Path) -> Iterator[dict[str, str]]:
             start, end, *rest = line.split("\t")
             yield _Mark(float(start), float(end), "label", _MARK.sub("", " ".join(rest)))
 
-    yield from _rows(path, _beside(path), marks())
+    yield from _rows(path, marks())
 
 
 def is_audacity(path: Path) -> bool:
@@ -100,9 +112,32 @@ def is_audacity(path: Path) -> bool:
         return False
 
 
-def _rows(
-    path: Path, recording: str, marks: Iterable[_Mark], speakers: dict[str, str] | None = None
-) -> Iterator[dict[str, str]]:
+def beside(path: Path, media: Sequence[str]) -> str:
+    """The recording of a file among those that lie there: one that it names, or the one that has its name.
+
+    In an outputs directory it is the sound.
+
+    Args:
+        path: of the file.
+        media: what it says that its recording is called.
+
+    Raises:
+        LabelsError: there is none, or more than one.
+    """
+    for name in media:
+        if (path.parent / name).is_file():
+            return name
+    files = sorted(file.name for file in path.parent.iterdir() if file.suffix.lower() in EXTENSIONS)
+    names = [name for name in files if name == path.stem]  # call.wav.TextGrid
+    names = names or [name for name in files if Path(name).stem == path.stem]
+    names = names or [name for name in files if name == AUDIO]
+    if len(names) != 1:
+        reason = f"both {names[0]} and {names[1]} are" if names else f"no recording called {path.stem}.* is"
+        raise LabelsError(f"{path}: {reason} beside it, so it isn't known which recording it is about")
+    return names[0]
+
+
+def _rows(path: Path, marks: Iterable[_Mark], speakers: dict[str, str] | None = None) -> Iterator[dict[str, str]]:
     """A row for each stretch, in order of time; those of different speakers are apart."""
     rows: dict[tuple[float, float, str], dict[str, str]] = {}
     for start, end, tier, text in marks:
@@ -113,7 +148,7 @@ def _rows(
                 continue
             raise LabelsError(f"{path}: {text!r:.60} goes from {start:g} s to {end:g} s")
         speaker = (speakers or {}).get(tier, "")
-        row = rows.setdefault((start, end, speaker), {"path": recording, START: f"{start:g}", END: f"{end:g}"})
+        row = rows.setdefault((start, end, speaker), {START: f"{start:g}", END: f"{end:g}"})
         row[tier] = " ".join(text.split())
         if speaker:
             row["speaker"] = speaker
@@ -146,43 +181,31 @@ def _eaf(path: Path, root: ElementTree.Element) -> Iterator[_Mark]:
                     yield _Mark(slots[start], slots[end], name, annotation.findtext("ANNOTATION_VALUE") or "")
             pending += [(name, annotation) for annotation in tier.iter("REF_ANNOTATION")]
         while pending:  # a reference may be to another one
-            left = []
+            rest = []
             for name, annotation in pending:
                 if (own := times.get(annotation.attrib["ANNOTATION_REF"])) is None:
-                    left.append((name, annotation))
+                    rest.append((name, annotation))
                     continue
                 times[annotation.attrib["ANNOTATION_ID"]] = own
                 yield _Mark(*own, name, annotation.findtext("ANNOTATION_VALUE") or "")
-            if len(left) == len(pending):
+            if len(rest) == len(pending):
                 break
-            pending = left
+            pending = rest
     except (KeyError, ValueError) as error:
         raise LabelsError(f"{path}: a damaged EAF file: {error}") from error
 
 
-def _named(path: Path, root: ElementTree.Element) -> str:
-    """The recording that an EAF file names, as it is to be found from there."""
-    for media in root.iter("MEDIA_DESCRIPTOR"):
-        for name in (media.get("RELATIVE_MEDIA_URL"), media.get("MEDIA_URL")):
-            place = unquote(urlsplit(name or "").path)
-            for candidate in (place, Path(place).name):
-                if candidate and (path.parent / candidate).is_file():
-                    return candidate
-    return _beside(path)
-
-
-def _beside(path: Path) -> str:
-    """The recording of the same name in the same folder, or the sound of an outputs directory.
-
-    Raises:
-        LabelsError: there is none, or more than one.
-    """
-    files = sorted(file.name for file in path.parent.iterdir() if file.suffix.lower() in EXTENSIONS)
-    names = [name for name in files if Path(name).stem == path.stem] or [name for name in files if name == AUDIO]
-    if len(names) != 1:
-        reason = f"both {names[0]} and {names[1]} are" if names else f"no recording called {path.stem}.* is"
-        raise LabelsError(f"{path}: {reason} beside it, so it isn't known which recording it is about")
-    return names[0]
+def _document(path: Path) -> ElementTree.Element:
+    data = _bytes(path)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise LabelsError(f"{path}: not an EAF file: it declares a document type")
+    try:
+        root = ElementTree.fromstring(data)  # noqa: S314  without a document type there are no entities
+    except ElementTree.ParseError as error:
+        raise LabelsError(f"{path}: not valid XML: {error}") from error
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise LabelsError(f"{path}: not an EAF file: its root is {root.tag:.100}")
+    return root
 
 
 def _bytes(path: Path) -> bytes:

@@ -77,11 +77,11 @@ def _tables(path: Path) -> Iterator[tuple[str, list[str], str]]:
 
 
 def _read(path: Path, name: str, columns: list[str], index: tuple[str, ...]) -> _Table:
-    place = path.with_name(f"{path.stem}.{name}")
+    stem = path.with_name(f"{path.stem}.{name}")
     table: _Table = {}
-    if (file := place.with_name(f"{place.name}.parquet")).exists():
+    if (file := stem.with_name(f"{stem.name}.parquet")).exists():
         rows = _parquet(file)
-    elif (file := place.with_name(f"{place.name}.csv")).exists():
+    elif (file := stem.with_name(f"{stem.name}.csv")).exists():
         rows = _csv(file)
     else:
         raise LabelsError(

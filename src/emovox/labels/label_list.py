@@ -2,14 +2,16 @@
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from emovox.audio import lists
+from emovox.audio.files import EXTENSIONS
 from emovox.audio.lists import column
 from emovox.errors import LabelsError
+from emovox.labels.annotations import beside
 from emovox.labels.reader import END, START
 from emovox.labels.readers import READERS, reader_of
 
@@ -26,6 +28,10 @@ Failure = tuple[str, str]
 Span = tuple[float, float]
 """Start and end of a stretch of a recording, in seconds."""
 
+WhichRecording = Callable[[Path, Sequence[str]], str]
+"""Which recording a file is about that has no paths in it, by the file and what it says that this is called."""
+
+_PATH = "path"  # the column of recordings, where a file has none
 _SHOWN = 5
 
 
@@ -86,7 +92,9 @@ class Labelled:
     span: Span | None = None
 
 
-def read_labels(path: Path, *, paths: str | None = None, labels: str | None = None) -> list[Labelled]:
+def read_labels(
+    path: Path, *, paths: str | None = None, labels: str | None = None, recording: WhichRecording = beside
+) -> list[Labelled]:
     """Read a list with a column of paths, relative to it, and one of labels; all other columns are groups.
 
     Args:
@@ -95,27 +103,28 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
             or what a plug-in reads.
         paths: the column of paths; by default the first of `PATHS` that the list has.
         labels: the column of labels; by default the first of `LABELS` that the list has.
+        recording: finds what a file of an annotation program is about; by default what lies beside it.
 
     Raises:
         LabelsError: unreadable, a column is missing or a cell of it empty, or one recording has two labels.
     """
-    rows, columns, spans, gaps = read_rows(path)
+    rows, columns, spans, gaps = read_rows(path, recording)
     path_column, label_column = (
         column(columns, paths, PATHS, str(path)),
         column(columns, labels, LABELS, str(path)),
     )
     by_name: dict[str, Labelled] = {}
     for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
-        place, label = row.get(path_column, ""), row.get(label_column, "")
+        address, label = row.get(path_column, ""), row.get(label_column, "")
         if gaps and not label:
             continue
-        if not place or not label:
-            raise LabelsError(f"{path}: row {number} has no {label_column if place else path_column}")
+        if not address or not label:
+            raise LabelsError(f"{path}: row {number} has no {label_column if address else path_column}")
         groups = {key: value for key, value in row.items() if key not in (path_column, label_column)}
         if span is not None:
-            groups.setdefault(RECORDING, place)  # its stretches are alike: all of them are held out, or none
-        name = stretch_name(place, span)
-        item = Labelled(lists.locate(path.parent, place), label, name, groups, span=span)
+            groups.setdefault(RECORDING, address)  # its stretches are alike: all of them are held out, or none
+        name = stretch_name(address, span)
+        item = Labelled(lists.locate(path.parent, address), label, name, groups, span=span)
         if name in by_name and by_name[name].label != label:
             raise LabelsError(f"{path}: {name} is labelled {by_name[name].label!r} and {label!r}")
         by_name[name] = item
@@ -127,17 +136,23 @@ def stretch_name(name: str, span: Span | None) -> str:
     return name if span is None else f"{name}#t={span[0]:g},{span[1]:g}"
 
 
-def read_rows(path: Path) -> ListRows:
-    """The rows of a list, by the reader of its ending.
+def read_rows(path: Path, recording: WhichRecording = beside) -> ListRows:
+    """The rows of a list, by the reader of its ending; `recording` as of `read_labels`.
 
     Raises:
         LabelsError: it is unreadable, or empty.
     """
+    if path.suffix.lower() in EXTENSIONS:
+        raise LabelsError(f"{path}: a recording, and no list: give a file that says what is in recordings")
     ending, reader = reader_of(path)
     with READERS.blamed(ending, f"reading {path}"):
         rows = [dict(row) for row in reader.read(path)]
+        media = None if reader.recordings is None else list(reader.recordings(path))
     if not rows:
         raise LabelsError(f"{path}: the list is empty")
+    if media is not None:
+        place = {_PATH: recording(path, media)}
+        rows = [place | row | place for row in rows]  # a tier may be called so, too
     spans = [_span(row, path, number) if reader.intervals else None for number, row in enumerate(rows, 1)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     return ListRows(rows, columns, spans, reader.intervals)

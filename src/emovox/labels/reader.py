@@ -1,6 +1,6 @@
 """A reader of label files, by their ending. Those of plug-ins are made of the same."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,12 @@ class LabelReader:
             `speaker`, `arousal`. Raises `LabelsError`, with the file's name in front.
         intervals: a row is about a stretch of its recording, from `start` to `end`, seconds as decimal numbers,
             or, without either column, about all of it; rows without a label are left out.
+        recordings: of files that are about one recording, whose rows have no paths: what a file says that it is
+            called, the likeliest first, seen from the file. It may say nothing: then the recording has the file's
+            own name, with another ending. None: rows have their paths.
     """
 
     title: str
     read: Callable[[Path], Iterable[Mapping[str, str]]]
     intervals: bool = False
+    recordings: Callable[[Path], Sequence[str]] | None = None

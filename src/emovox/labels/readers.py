@@ -5,7 +5,14 @@ from pathlib import Path
 
 from emovox.audio import lists
 from emovox.errors import LabelsError
-from emovox.labels.annotations import is_audacity, read_audacity, read_eaf, read_textgrid
+from emovox.labels.annotations import (
+    is_audacity,
+    media_of_eaf,
+    no_media,
+    read_audacity,
+    read_eaf,
+    read_textgrid,
+)
 from emovox.labels.audformat import read_audformat
 from emovox.labels.reader import LabelReader
 from emovox.registry import Registry
@@ -20,7 +27,7 @@ def _table(path: Path) -> Iterator[dict[str, str]]:
 
 
 TABLE = LabelReader("table", _table)
-AUDACITY = LabelReader("Audacity's labels", read_audacity, intervals=True)
+AUDACITY = LabelReader("Audacity's labels", read_audacity, intervals=True, recordings=no_media)
 
 READERS: Registry[LabelReader] = Registry(
     "emovox.labels",
@@ -30,8 +37,8 @@ READERS: Registry[LabelReader] = Registry(
         "tsv": TABLE,
         "jsonl": LabelReader("JSON lines", _table),
         "ndjson": LabelReader("JSON lines", _table),
-        "textgrid": LabelReader("TextGrid (Praat)", read_textgrid, intervals=True),
-        "eaf": LabelReader("EAF (ELAN)", read_eaf, intervals=True),
+        "textgrid": LabelReader("TextGrid (Praat)", read_textgrid, intervals=True, recordings=no_media),
+        "eaf": LabelReader("EAF (ELAN)", read_eaf, intervals=True, recordings=media_of_eaf),
         "txt": AUDACITY,
         "yaml": LabelReader("audformat", read_audformat, intervals=True),
     },

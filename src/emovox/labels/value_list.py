@@ -48,38 +48,38 @@ def read_values(
     if strange := [name for name in columns or {} if name not in names]:
         raise LabelsError(f"no value {strange[0]!r}: the model gives {', '.join(names)}")
     path_column = column(present, paths, PATHS, str(path))
-    chosen = {name: column(present, asked, (), str(path)) for name, asked in (columns or {}).items()}
+    sources = {name: column(present, asked, (), str(path)) for name, asked in (columns or {}).items()}
     by_word = {key.casefold(): key for key in reversed(present)}
-    chosen |= {
-        name: by_word[name.casefold()] for name in names if name not in chosen and name.casefold() in by_word
+    sources |= {
+        name: by_word[name.casefold()] for name in names if name not in sources and name.casefold() in by_word
     }
-    if not chosen:
+    if not sources:
         raise LabelsError(
             f"{path}: no column {' or '.join(names)}; it has {', '.join(present)}. Say which column has which "
             f"value with --label-column {names[0]}=COLUMN"
         )
-    taken = {path_column, *chosen.values()}
+    taken = {path_column, *sources.values()}
     by_name: dict[str, Rated] = {}
     for number, (row, span) in enumerate(zip(rows, spans, strict=True), 1):
-        place = row.get(path_column, "")
-        if not place:
+        address = row.get(path_column, "")
+        if not address:
             raise LabelsError(f"{path}: row {number} has no {path_column}")
         values = {
             key: _number(row[source], f"{path}: row {number}, {source}")
-            for key, source in chosen.items()
+            for key, source in sources.items()
             if row.get(source)
         }
         if gaps and not values:
             continue
-        name = stretch_name(place, span)
+        name = stretch_name(address, span)
         if name in by_name and by_name[name].values != values:
             raise LabelsError(f"{path}: {name} is rated twice, and differently")
         groups = {key: value for key, value in row.items() if key not in taken}
         if span is not None:
-            groups.setdefault(RECORDING, place)
-        by_name[name] = Rated(lists.locate(path.parent, place), values, name, groups, span)
+            groups.setdefault(RECORDING, address)
+        by_name[name] = Rated(lists.locate(path.parent, address), values, name, groups, span)
     if not any(row.values for row in by_name.values()):
-        raise LabelsError(f"{path}: {', '.join(chosen.values())}: every cell is empty")
+        raise LabelsError(f"{path}: {', '.join(sources.values())}: every cell is empty")
     return list(by_name.values())
 
 

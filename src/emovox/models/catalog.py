@@ -93,12 +93,12 @@ class _Revision(NamedTuple):
 
 def _of_revision(name: str, revision: str) -> CatalogModel:
     """The revision of that very name, or else one with the same embeddings: bundled, added, or bundled before."""
-    there = [item for item in _revisions() if item.name == name]
+    revisions = [item for item in _revisions() if item.name == name]
     for of in ("revision", "embeddings_of"):
-        for item in there:
+        for item in revisions:
             if getattr(item, of) == revision:
                 return item.entry
-    words = dict.fromkeys(f"{name}@{word}" for item in there for word in (item.revision, item.embeddings_of))
+    words = dict.fromkeys(f"{name}@{word}" for item in revisions for word in (item.revision, item.embeddings_of))
     choice = f"there is {', '.join(words)}. " if words else ""
     raise UnknownModelError(
         f"no revision {revision!r} of {name} is on this machine: {choice}The file of another can be added with "
@@ -359,20 +359,20 @@ def resolve(model: str | Path) -> Path:
     if model == AUTO:
         model = LARGE if installed(LARGE) else "lite"
     path = Path(model)
-    there = os.path.lexists(path)  # which, unlike exists, also takes a name that is too long
+    exists = os.path.lexists(path)  # which, unlike exists, also takes a name that is too long
     entry = None
     if isinstance(model, str):
         try:
             entry = find(model)
         except UnknownModelError:
-            if is_repository(model) or (not there and "@" in model):
+            if is_repository(model) or (not exists and "@" in model):
                 raise
     if entry is not None:
-        known = snapshot_of(entry) if entry.file is None else entry.file
-        if known is None or not known.exists():
+        entry_path = snapshot_of(entry) if entry.file is None else entry.file
+        if entry_path is None or not entry_path.exists():
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
-        return known
-    if not there:
+        return entry_path
+    if not exists:
         names = [entry.name for entry in (*CATALOG, *added())]
         raise UnknownModelError(
             f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, hf:OWNER/NAME, or the path of an "

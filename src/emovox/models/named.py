@@ -99,7 +99,7 @@ CATALOG = (
         download_size=1_130_000_000,
         huggingface="emotion2vec/emotion2vec_base",
         modelscope="iic/emotion2vec_base",
-        chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
+        chinese="只给出特征向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
     ),
     # Size, licence and languages: https://huggingface.co/FunAudioLLM/SenseVoiceSmall. It does not say of what

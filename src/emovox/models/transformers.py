@@ -7,6 +7,7 @@ as {"neu": "neutral"}.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from emovox.emotions import NAMES
@@ -15,7 +16,7 @@ from emovox.models.checkpoints.shards import weight_files
 from emovox.models.layout import TRANSFORMERS
 from emovox.models.readout import EMOTION, Activation, Kind, Readout, same_names
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import is_label
+from emovox.models.snapshot import Snapshot, is_label
 
 CONFIG_FILE = TRANSFORMERS.config
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -36,6 +37,30 @@ AFFECTS = {"arousal", "dominance", "valence"}
 """Values that published models give from 0 to 1."""
 
 _MAX_LABELS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledSnapshot(Snapshot):
+    """A snapshot whose config.json names what the head gives.
+
+    Attributes:
+        labels: of the head's rows, as config.json names them; empty without a head.
+        emotions: which of the nine they are; those that are none of them are left out.
+        activation: from the head's logits to numbers.
+    """
+
+    labels: tuple[str, ...]
+    emotions: dict[str, str]
+    activation: Activation
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.labels)
+
+    def readout(self, kind: Kind) -> Readout:
+        """What the head gives, computed in this way."""
+        return readout_of(kind, self.activation, self.labels, self.emotions)
 
 
 def readout_of(
@@ -96,8 +121,8 @@ def read_emotions(directory: Path, classes: tuple[str, ...], catalog: Mapping[st
     Raises:
         ModelError: the user's file speaks of none of them, or can't be read.
     """
-    known = {label: name for label, name in catalog.items() if label in classes}
-    return {**same_names(classes), **known, **_read_mapping(directory / LABELS_FILE, classes)}
+    named = {label: name for label, name in catalog.items() if label in classes}
+    return {**same_names(classes), **named, **_read_mapping(directory / LABELS_FILE, classes)}
 
 
 def read_labels(id2label: object) -> tuple[str, ...]:

@@ -60,13 +60,16 @@ def notice(
         texts = _texts()[language]
     except KeyError:
         raise OptionsError(f"no notice in {language!r}: there are {', '.join(languages())}") from None
-    known: dict[str, Any] = {"model": model, **{name: value for name, value in facts.items() if value is not None}}
+    fields: dict[str, Any] = {
+        "model": model,
+        **{name: value for name, value in facts.items() if value is not None},
+    }
     parts = [audience, *(part for part in _ORDER if not aloud or part in ALOUD)]
     if "worker" not in policy.withheld:
         parts = [part for part in parts if part != "withheld"]
-    sentences = [texts[part] for part in parts if _needs(texts[part]) <= known.keys()]
+    sentences = [texts[part] for part in parts if _needs(texts[part]) <= fields.keys()]
     gap = "" if language in {"zh", "ja"} else " "
-    return gap.join(sentence.format(**known) for sentence in sentences)
+    return gap.join(sentence.format(**fields) for sentence in sentences)
 
 
 def _needs(sentence: str) -> set[str]:

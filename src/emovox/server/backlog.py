@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from emovox import files, private
-from emovox.archive.record import ArchiveRecord, Floats, read_directory
+from emovox.archive.outputs_directory import read_directory
+from emovox.archive.record import ArchiveRecord, Floats
 from emovox.outputs import RESULT
 
 

@@ -1,32 +1,40 @@
-"""Evaluations of stored recognitions: made of a list of labels and the archive, and kept as files."""
+"""Evaluations of stored recognitions: made of lists of labels and the archive, and kept as files."""
 
 import json
 import re
 import secrets
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from emovox import files, private
 from emovox.archive.archive import Archive
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord
+from emovox.archive.labelled import StoredRecordings
 from emovox.errors import LabelsError
 from emovox.evaluation.doubts import doubts
 from emovox.evaluation.evaluation import Competing
 from emovox.evaluation.stored import evaluate_stored
 from emovox.inference.recognition import ModelFacts
 from emovox.labels.label_list import Labelled, read_labels
+from emovox.models.metadata import Metadata
 from emovox.server.http.problems import Problem, invalid
 
 ID = re.compile(r"evaluation_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}")
-DIGESTS = ("sha256", "digest")  # columns that name a recording for certain
 MOST_ROWS = 50_000
 _TOLD = 100  # recordings that aren't stored, by name
-Space = tuple[str, str]  # a model and its revision
+_SCRATCH = "labels-"
+
+
+class LabelFile(NamedTuple):
+    """A file of labels that was sent: what it is called, and where it is."""
+
+    name: str
+    path: Path
 
 
 class Evaluations:
@@ -34,43 +42,61 @@ class Evaluations:
 
     def __init__(self, directory: Path, archive: Archive) -> None:
         self._directory, self._archive = directory, archive
+        for scratch in directory.glob(f"{_SCRATCH}*"):  # a kill interrupted it
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A directory for lists, for as long as they are read."""
+        private.make_directory(self._directory)
+        with TemporaryDirectory(dir=self._directory, prefix=_SCRATCH) as name:
+            yield Path(name)
 
     def make(
         self,
         title: str,
-        labels: str,
-        form: Literal["csv", "tsv", "jsonl"],
+        sent: Sequence[LabelFile],
         *,
+        label_column: str | None,
         labels_map: Mapping[str, str],
         competing: Competing,
         model: str | None,
         group: str | None,
-        corpora: Callable[[str], Sequence[str]],
+        metadata: Callable[[str], Metadata | None],
     ) -> dict[str, Any]:
-        """Compare a list with what the archive has of its recordings, and keep the report.
+        """Compare lists with what the archive has of their recordings, and keep the report.
 
-        `corpora` are those that a model of this name says it was trained on.
+        Args:
+            title: of the report.
+            sent: the lists; those of annotation programs are about stretches of the stored recordings that are
+                called as they are.
+            label_column: as of `read_labels`.
+            labels_map: as of `evaluate`.
+            competing: likewise.
+            model: only what it recognised; None: the one with the most of them.
+            group: as of `evaluate`.
+            metadata: of a model of this name, if it is installed.
 
         Raises:
-            LabelsError: the list can't be used, or nothing can be compared.
-            Problem: 422, it is too long.
+            LabelsError: a list can't be used, or nothing can be compared.
+            Problem: 422, they are too long.
         """
-        with TemporaryDirectory(dir=private_directory(self._directory)) as scratch:
-            path = Path(scratch) / f"labels.{form}"
-            path.write_text(labels, encoding="utf-8")
-            try:
-                rows = read_labels(path)
-            except LabelsError as error:
-                raise LabelsError(str(error).replace(str(path), title)) from None
-        if len(rows) > MOST_ROWS:
-            raise invalid([{"field": "labels", "reason": f"more than {MOST_ROWS} recordings"}])
-        matches = _matched(rows, self._archive.all(Filter(model=model)))
-        names = {row.name for row, _ in matches}
+        stored = StoredRecordings(self._archive, Filter(model=model))
+        rows = self._rows(sent, label_column, stored)
+        matches = stored.match(rows, metadata)
+        scored = [(row, scores) for row, _, scores in matches if scores is not None]
+        if matches and not scored:
+            raise LabelsError(
+                f"{title}: its recordings are stored with neither segments nor frames, so nothing is known of "
+                "stretches of them: recognise them again with segments"
+            )
+        names = {row.name for row, _ in scored}
         missing = [row.name for row in rows if row.name not in names]
-        facts = matches[0][1] if matches else None
+        facts = matches[0].record if matches else None
+        installed = None if facts is None else metadata(facts.model)
         evaluation = evaluate_stored(
-            [row for row, _ in matches],
-            [record.scores or {} for _, record in matches],
+            [row for row, _ in scored],
+            [scores for _, scores in scored],
             ModelFacts.model_validate(
                 {
                     "name": facts.model if facts else "",
@@ -83,7 +109,7 @@ class Evaluations:
             labels_map=labels_map,
             competing=competing,
             group=group,
-            corpora=corpora(facts.model) if facts else (),
+            corpora=() if installed is None else installed.corpora,
         )
         now = datetime.now(timezone.utc)
         report = {
@@ -96,6 +122,30 @@ class Evaluations:
         }
         files.write(self._path(report["id"]), json.dumps(report, ensure_ascii=False).encode())
         return report
+
+    @staticmethod
+    def _rows(sent: Sequence[LabelFile], label_column: str | None, stored: StoredRecordings) -> list[Labelled]:
+        """The rows of all lists; one that two of them have is there once.
+
+        Raises:
+            LabelsError: one can't be read, or a recording has two labels.
+            Problem: 422, they are too many.
+        """
+        rows: dict[str, Labelled] = {}
+        for name, path in sent:
+            if path.suffix.lower() == ".yaml":
+                raise LabelsError(f"{name}: a database in audformat is read where its tables are: emovox evaluate")
+            try:
+                own = read_labels(path, labels=label_column, recording=stored.recording_of)
+            except LabelsError as error:
+                raise LabelsError(str(error).replace(str(path), name)) from None
+            for row in own:
+                other = rows.setdefault(row.name, row)
+                if other.label != row.label:
+                    raise LabelsError(f"{name}: {row.name} is labelled {other.label!r} and {row.label!r}")
+            if len(rows) > MOST_ROWS:
+                raise invalid([{"field": "labels", "reason": f"more than {MOST_ROWS} labels"}])
+        return list(rows.values())
 
     def all(self) -> list[dict[str, Any]]:
         """All that can be read, latest first."""
@@ -123,47 +173,9 @@ class Evaluations:
         return self._directory / f"{id_}.json"
 
 
-def private_directory(path: Path) -> Path:
-    """A directory that is made where it isn't there."""
-    private.make_directory(path)
-    return path
-
-
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         report = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) else None
-
-
-def _matched(rows: Sequence[Labelled], records: Iterable[ArchiveRecord]) -> list[tuple[Labelled, ArchiveRecord]]:
-    """Rows with the latest record of their recording, all of the model and revision that has the most of them.
-
-    A recording is known by a column of its sha256, by its name as the list has it, or by the name of its file if
-    no other recording has that.
-    """
-    by_space: dict[Space, dict[str, dict[str, ArchiveRecord]]] = defaultdict(lambda: defaultdict(dict))
-    for record in records:  # latest first
-        if record.scores is None or record.channel is not None:
-            continue
-        keys = by_space[record.model, record.revision]
-        name = record.name or ""
-        for key in {record.sha256, name, Path(name).name} - {""}:
-            keys[key].setdefault(record.sha256, record)
-    found: dict[Space, list[tuple[Labelled, ArchiveRecord]]] = {}
-    for space, keys in by_space.items():
-        pairs = ((row, _one(row, keys)) for row in rows)
-        found[space] = [(row, record) for row, record in pairs if record is not None]
-    counts = Counter({space: len(pairs) for space, pairs in found.items()})
-    return found[counts.most_common(1)[0][0]] if counts else []
-
-
-def _one(row: Labelled, keys: Mapping[str, Mapping[str, ArchiveRecord]]) -> ArchiveRecord | None:
-    digest = next((row.groups[name].lower() for name in DIGESTS if row.groups.get(name)), None)
-    names = (row.name, Path(row.name.replace("\\", "/")).name) if digest is None else (digest,)
-    for name in names:
-        records = keys.get(name, {})
-        if len(records) == 1:
-            return next(iter(records.values()))
-    return None

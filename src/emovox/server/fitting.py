@@ -98,15 +98,15 @@ def fit_outputs(
     check_free(name, replace=replace)
     service.policy.check(side, "a baseline")
     material, root = Material(), service.settings.outputs
-    kept = service.archiving.archive.directories.embeddings(root, ids)
+    by_output = service.archiving.archive.directories.embeddings(root, ids)
     if model is None:
-        model = _most_common(item.model for item in kept.values()) or service.settings.model
+        model = _most_common(item.model for item in by_output.values()) or service.settings.model
     with service.models.borrow(ModelChoice(model)) as recognizer:
         facts = recognizer.model
         for id_ in dict.fromkeys(ids):
             try:
                 directory = service.stored_outputs.directory(id_)
-                if (item := kept.get(id_)) is None:
+                if (item := by_output.get(id_)) is None:
                     embedding, sha256, channel = stored_embedding(directory / EMBEDDING, recognizer)
                     own = stored_recording(directory).side
                     material.add(sha256 or id_, embedding, channel, own or side)

@@ -17,7 +17,7 @@ class Maps:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, ...], tuple[Floats, str]] = OrderedDict()
+        self._maps: OrderedDict[tuple[str, ...], tuple[Floats, str]] = OrderedDict()
 
     def positions(self, records: Sequence[ArchiveRecord], vectors: Floats, method: Method) -> tuple[Floats, str]:
         """As `place`.
@@ -31,11 +31,11 @@ class Maps:
             reason = "other maps are being laid out: try again in a minute"
             raise Problem(503, "busy", reason, headers={"Retry-After": "60"})
         try:
-            if key not in self._kept:
-                self._kept[key] = place(vectors, method=method)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+            if key not in self._maps:
+                self._maps[key] = place(vectors, method=method)
+                while len(self._maps) > KEPT:
+                    self._maps.popitem(last=False)
+            self._maps.move_to_end(key)
+            return self._maps[key]
         finally:
             self._lock.release()

@@ -60,9 +60,6 @@ class _ServiceCollector(Collector):
         yield CounterMetricFamily(
             "emovox_inference_seconds", "Time that threads spent on inference.", scheduler.busy_seconds
         )
-        yield CounterMetricFamily(
-            "emovox_hearing_seconds", "Old name of emovox_inference_seconds, until 0.3.", scheduler.busy_seconds
-        )
         yield GaugeMetricFamily(
             "emovox_real_time_factor",
             "Seconds of inference for each second of audio.",

@@ -42,6 +42,7 @@ from emovox.models.repository import PATTERN
 from emovox.policy import LEFT_OPEN, SIDES, parse_sides
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
+from emovox.server.stored_outputs import ID
 
 CHANNELS = 64  # the most that are recognised one by one
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
@@ -85,8 +86,8 @@ def _head(value: object) -> object:
         if value is not None:
             Head.find(str(head_path(str(value))))
     except HeadError as error:
-        there = ", ".join(names()) or "none"
-        raise ValueError(f"choose one of the heads: {there}") from error
+        choices = ", ".join(names()) or "none"
+        raise ValueError(f"choose one of the heads: {choices}") from error
     return value
 
 
@@ -99,9 +100,9 @@ def _baseline(value: object) -> object:
         names = baseline_names()
         if value in names:
             raise ValueError(f"{value} is damaged: fit it again, or delete it") from error
-        there = ", ".join(names) or "none"
+        choices = ", ".join(names) or "none"
         raise ValueError(
-            f"there is no {str(value)!r:.140}: choose self, or one of the baselines: {there}"
+            f"there is no {str(value)!r:.140}: choose self, or one of the baselines: {choices}"
         ) from error
     return value
 
@@ -183,8 +184,8 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_baseline),
         Field(
-            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, "
-            "which it implies, and curve relative to the recording itself"
+            description="recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: "
+            "segments, which it implies, and curve relative to the recording itself"
         ),
         WithJsonSchema({**_TEXT, "maxLength": 128}),
     ] = None
@@ -207,6 +208,14 @@ class RecognitionOptions(CommonOptions):
         ),
         WithJsonSchema(_list_of((*SIDES, LEFT_OPEN))),
     ] = None
+    words_of: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{ID.pattern}$",
+            description="recognise the lines of text again that these stored outputs have, by their ID: for a "
+            "recording that is recognised again",
+        ),
+    ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
@@ -215,8 +224,7 @@ class RecognitionOptions(CommonOptions):
         RowsIn | None,
         Field(
             description="where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or "
-            "in the file frames.npz among the outputs; by default inline, unless they are too many and stored, "
-            "and from 0.3 on in the file"
+            "in the file frames.npz among the outputs, as by default; inline where nothing is stored"
         ),
         WithJsonSchema({**_TEXT, "enum": list(get_args(RowsIn))}),
     ] = None
@@ -286,7 +294,7 @@ _EXAMPLES = {
 
 def parameters(kind: type[RecognitionOptions], *, form: bool = False) -> list[dict[str, Any]]:
     """The options as query parameters, for the OpenAPI document; or as what a form's properties are made of."""
-    found = []
+    items = []
     for name, info in TypeAdapter(kind).json_schema()["properties"].items():
         default, description = info.pop("default"), info.pop("description")
         first = info["anyOf"][0] if "anyOf" in info else info  # the others are null
@@ -295,10 +303,10 @@ def parameters(kind: type[RecognitionOptions], *, form: bool = False) -> list[di
             schema["default"] = default
         if name in _EXAMPLES and not form:
             schema["examples"] = [_EXAMPLES[name]]
-        found.append(
+        items.append(
             {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
         )
-    return found
+    return items
 
 
 def read(

@@ -1,6 +1,5 @@
 """The summary of an outputs directory in a list, of its record in the archive or of its result.json."""
 
-from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.relative import AsRecognized
 from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline, is_none
-from emovox.inference.recognition import ReadoutResult, trained
+from emovox.inference.recognition import ReadoutResult
 from emovox.inference.summary import Brief
 from emovox.policy import Ruling, Side
 
@@ -17,17 +16,7 @@ _SAME = (
     "name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings", "side", "policy",
     "summary", "channel",
 )  # fmt: skip
-_GIVEN = ("emotion", "confidence", "scores", "scores_without", "head", "policy")  # or not, in result.json
-
-
-class HeadVerdict(BaseModel):
-    """The verdict of a trained head on a recording."""
-
-    label: str = Field(description="the class with the highest score")
-    confidence: float = Field(description="that score")
-    scores: dict[str, float] = Field(description="probability of each of the head's classes; they sum to 1")
-    name: str = Field(description="of the head")
-    created_at: AwareDatetime = Field(description="when it was trained")
+_GIVEN = ("emotion", "confidence", "scores", "scores_without", "policy")  # or not, in result.json
 
 
 class MomentView(BaseModel):
@@ -80,7 +69,6 @@ class Summary(BaseModel):
         None, description="by flag: where its rule holds, if it does; in lists alone", exclude_if=is_none
     )
     tags: list[str] | None = Field(None, description="if it has any; in lists alone", exclude_if=is_none)
-    head: HeadVerdict | None = Field(None, description="of a trained head; among `readouts`, too; goes with 0.3")
 
 
 def summary_of(id_: str, record: ArchiveRecord) -> Summary:
@@ -92,8 +80,8 @@ def summary_of(id_: str, record: ArchiveRecord) -> Summary:
         facts = {"scores_without": moved.raw and record.scores, "summary_without": record.summary}
         record = moved
     facts |= {name: getattr(record, name) for name in _SAME}
-    facts |= {"tags": record.tags or None, "head": _head(record.readouts)}
-    return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
+    created = record.created.astimezone(timezone.utc)
+    return Summary(id=id_, created_at=created, tags=record.tags or None, **facts)
 
 
 def read_summary(id_: str, data: dict[str, Any]) -> Summary:
@@ -117,13 +105,6 @@ def read_summary(id_: str, data: dict[str, Any]) -> Summary:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("no result of Emovox") from error
-
-
-def _head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
-    if (head := trained(readouts)) is None:
-        return None
-    name, item = head
-    return HeadVerdict(name=name, **item.model_dump(include={"label", "confidence", "scores", "created_at"}))
 
 
 def _trained(data: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fastapi import Request as HttpRequest
 from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.errors import SettingsError
+from emovox.errors import ExportError, SettingsError
 from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
@@ -28,7 +28,7 @@ from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.evaluations import Evaluations
-from emovox.server.http.problems import Problem, busy
+from emovox.server.http.problems import Problem, busy, log
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.deliveries import Deliveries
@@ -52,6 +52,7 @@ from emovox.words import Cue
 Result = TypeVar("Result")
 Words = tuple[Sequence[Cue], int]
 """What is said in a recording, lines and then single words; and how many are lines, which alone are kept."""
+Claim = Callable[[str, Path, ExportError | None], None]
 
 FORM = 2**20  # bytes of a form beside its files, at most
 LIVE_THREADS = 8  # for streams: while some wait for the model together, as many get ready
@@ -149,9 +150,9 @@ class Service:
         *,
         max_seconds: float,
         progress: JobProgress | None = None,
-        claim: Callable[[str, Path], None] = lambda _, __: None,
+        claim: Claim = lambda *_: None,
         words: Callable[[], Awaitable[Words]] | None = None,
-    ) -> tuple[Recognition, Path | None]:
+    ) -> tuple[Recognition, Save]:
         """Decode and recognise an upload, and store its outputs if the options say so.
 
         Args:
@@ -160,25 +161,26 @@ class Service:
             options: of the recognition.
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
-            claim: is called with each name tried for the outputs directory, and the current path of result.json.
+            claim: is called with each name tried for the outputs directory, the current path of result.json, and
+                what of the exports is missing.
             words: gives what is said in it, for which this waits once it is decoded.
 
         Returns:
-            The recognition, and its outputs directory.
+            The recognition, and how it was saved.
 
         Raises:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        progress, asked = progress or JobProgress(), options.to_options()
+        progress, run_options = progress or JobProgress(), options.to_options()
         async with (
-            self.decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
+            self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
-            cues, lines = ((), 0) if words is None else await words()
+            cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
-                save.options(replace(asked, words=cues) if cues else asked),
+                save.options(replace(run_options, words=cues) if cues else run_options),
                 sink=_progress_sink(progress, save.sink),
                 embedding_sink=save.embedding_sink,
             )
@@ -186,9 +188,25 @@ class Service:
             progress.done("heard")
             if options.store:
                 stored = recognition.lines and recognition.model_copy(update={"lines": recognition.lines[:lines]})
-                await finish(self.commit(save, stored or recognition, claim))
+
+                def claim_it(name: str, result: Path) -> None:
+                    claim(name, result, save.problem)
+
+                await finish(self.commit(save, stored or recognition, claim_it))
                 progress.done("stored")
-            return recognition, save.directory
+            return recognition, save
+
+    async def _words_again(self, options: RecognitionOptions) -> Words:
+        """The lines of stored outputs, if the options name some.
+
+        Raises:
+            Problem: 404, there are none.
+        """
+        if options.words_of is None:
+            return (), 0
+        stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+        cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
+        return cues, len(cues)
 
     async def embed(
         self,
@@ -277,6 +295,8 @@ class Service:
             EmovoxError: as `Save.commit`.
         """
         await asyncio.to_thread(save.commit, recognition, claim=claim)
+        if save.problem is not None and save.directory is not None:
+            log.warning("%s: %s", save.directory.name, save.problem)
         record = await asyncio.to_thread(self.archiving.enqueue, save)
         if record is not None:
             try:

@@ -18,7 +18,7 @@ from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
-from emovox.errors import FramesError, OutputsError
+from emovox.errors import OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import Recognition
@@ -135,8 +135,8 @@ class StoredOutputs:
 
         Args:
             id_: of the outputs.
-            rows_in: where they are to be; by default inline, if they can be. Rows that older versions wrote into
-                the file are in it anyway.
+            rows_in: where they are to be; by default in their file. Rows that older versions wrote into
+                result.json are in it anyway.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
@@ -144,18 +144,13 @@ class StoredOutputs:
             FramesError: their file is gone or damaged.
         """
         path = self.directory(id_) / RESULT
-        if rows_in == "file" or "file" not in (self.head(id_)[1].get("frames") or {}):
+        if rows_in != "inline" or "file" not in (self.head(id_)[1].get("frames") or {}):
             return path
         recognition = self.recognition(id_)
         if recognition.frames is None or not recognition.frames.goes_inline(rows_in, stored=True):
             return path
         pieces = recognition.json_pieces()
-        try:
-            return itertools.chain([next(pieces)], pieces)
-        except FramesError:
-            if rows_in is None:
-                return path
-            raise
+        return itertools.chain([next(pieces)], pieces)
 
     def sha256(self, id_: str) -> str | None:
         """The checksum of the recording in an outputs directory; None: it isn't known, or there is none."""

@@ -187,7 +187,7 @@ def _message(content: bytes) -> str:
         data: Any = httpx.Response(200, content=content).json()
     except (ValueError, RecursionError):
         return ""
-    for key in ("error", "message", "detail"):
+    for key in ("detail", "error", "message", "detail"):  # FastAPI's servers have OpenAI's errors in `detail`
         data = data.get(key, data) if isinstance(data, dict) else data
     return " ".join(data.split())[:TOLD] if isinstance(data, str) else ""
 

@@ -292,8 +292,8 @@ def unfittable(whole: Baseline | None, members: Collection[Baseline]) -> str:
 
 def _enough(baseline: Baseline, by_digest: Collection[str]) -> bool:
     recordings = baseline.recordings or frozenset()
-    there = sum(digest in by_digest for digest in recordings)
-    return there > 0 and there >= _ENOUGH * len(recordings)
+    count = sum(digest in by_digest for digest in recordings)
+    return count > 0 and count >= _ENOUGH * len(recordings)
 
 
 def _again(baseline: Baseline) -> str:

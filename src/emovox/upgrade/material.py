@@ -82,7 +82,7 @@ class Material:
         lines = None if result is None else result[1].lines
         by_channel = record.channel is not None
         recording = _facts(record) if result is None else result[1].recording
-        said = None if result is None else result[1].speech_only
+        speech_only = None if result is None else result[1].speech_only
         return cls(
             record=record,
             directories=tuple(directories),
@@ -90,7 +90,7 @@ class Material:
             created_at=record.created if result is None else result[1].created_at,
             timestamp=format_timestamp(record.created) if result is None else result[1].timestamp,
             granularity="frame" if record.granularity == "frame" else "utterance",
-            speech_only=by_channel if said is None else said,
+            speech_only=by_channel if speech_only is None else speech_only,
             segments=segments or (result is not None and stored.has_segments(result[0] / RESULT)),
             smoothing=SMOOTHING if frames is None else frames.smoothing,
             words=None if lines is None else tuple(Cue(line.start, line.end, line.text) for line in lines),

@@ -85,7 +85,7 @@ def plan(selection: Selection, recognizer: Recognizer, *, estimate: bool = False
 
 def _pace(tried: list[Material], recognizer: Recognizer) -> float:
     """Seconds for a second of sound."""
-    took = heard = 0.0
+    seconds = duration = 0.0
     for number, material in enumerate([tried[0], *tried]):  # the first time is for warming up
         sound, started = material.sound, time.monotonic()
         if sound is not None:
@@ -93,5 +93,5 @@ def _pace(tried: list[Material], recognizer: Recognizer) -> float:
                 options = material.options(sound, None)
                 recognizer.recognize(sound.path, **options, embedding=True, embedding_sink=lambda _: None)
         if number:
-            took, heard = took + time.monotonic() - started, heard + (material.record.duration or 0.0)
-    return took / heard if heard else 0.0
+            seconds, duration = seconds + time.monotonic() - started, duration + (material.record.duration or 0.0)
+    return seconds / duration if duration else 0.0

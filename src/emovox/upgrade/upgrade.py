@@ -258,10 +258,10 @@ class Upgrade:
 
     def _replacements(self, staging: Staging, ids: list[str]) -> Iterator[Replacement]:
         for material in self._selection.by_ids(ids):
-            there = tuple(path for path in material.directories if (path / RESULT).is_file())
-            for directory in there:
+            directories = tuple(path for path in material.directories if (path / RESULT).is_file())
+            for directory in directories:
                 staging.install(material.record.id, directory)
-            yield Replacement(material.record.id, staging.record(material), there)
+            yield Replacement(material.record.id, staging.record(material), directories)
 
     def _install(self, kind: type[Kind], directory: Path, outcomes: Sequence[Outcome[Kind]]) -> None:
         for outcome in outcomes:

@@ -26,8 +26,6 @@ def test_the_nearest_by_raw_cosine(archive: Archive) -> None:
     rows = unit(np.stack([vector(number) for number in range(50)]).astype(np.float16).astype(np.float32))
     cosines = rows @ rows[7]
     near = archive.similar(record(7).id, k=5, raw=True)
-    with pytest.warns(FutureWarning, match=r"Neighbour\.found is now Neighbour\.record"):
-        assert near[0].found is near[0].record
     wanted = [number for number in np.argsort(-cosines) if number != 7][:5]
     assert [item.record.name for item in near] == [f"{number}.wav" for number in wanted]
     np.testing.assert_allclose([item.cosine for item in near], cosines[wanted], atol=1e-4)

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from conftest import Encode
 
 from emovox.audio.isolation.process import Process
-from emovox.errors import BrokenDecoderError, DecoderError
+from emovox.errors import BrokenDecoderError, DecoderError, UnreadableAudioError
 from support import poison
 from support.children import children
 
@@ -205,6 +206,22 @@ asyncio.run(main())
         asking.send_signal(signal.SIGCONT)
         write(tmp_path / "x.go", b"")
         assert "not a recording in any format" in asking.stdout.read()
+
+
+def test_asked_to_stop_it_goes_on_with_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd asks all processes of a service at once: the service decides what becomes of the recording."""
+    poison.poison(monkeypatch, tmp_path)
+    source = write(tmp_path / "x", b"no sound" + poison.WAIT)
+
+    async def work(process: Process) -> None:
+        await process.send(count(source))
+        os.kill(process.pid, signal.SIGTERM)
+        write(tmp_path / "x.go", b"")
+        with pytest.raises(UnreadableAudioError, match="not a recording in any format"):
+            await process.receive()
+        assert process.usable
+
+    run(work)
 
 
 def test_one_that_is_full_of_what_nobody_reads_can_be_ended(tmp_path: Path, encode: Encode) -> None:

@@ -90,7 +90,7 @@ def test_what_cant_be_computed_is_refused_by_the_config_alone(
 
 def test_problem_type_goes_before_the_names(folder: Path) -> None:
     change(folder, problem_type="regression", id2label={"0": "tension", "1": "pace", "2": "warmth"})
-    readout = read_snapshot(folder).readout()
+    readout = read_snapshot(folder).readout("window")
     assert (readout.name, readout.labels, readout.range) == ("dimensions", ("tension", "pace", "warmth"), None)
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from emovox.errors import ExportError
 from emovox.inference.recognition import Recognition
 from emovox.server.database import open_database, owner, state_directory
+from emovox.server.jobs import webhooks
 from emovox.server.jobs.jobs import Job, Jobs, NewJob
 from emovox.server.keys import Keys
+from support.exporters import break_format
 from support.service import Client, serving
 
 
@@ -171,6 +174,25 @@ def test_a_job_from_its_beginning_to_its_end(shared: Client, examples: list[Path
     assert shared.delete(f"/v1/jobs/{job['id']}").status_code == 409
 
 
+def test_an_export_that_fails_is_the_problem_of_a_job_that_is_done(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    break_format(monkeypatch, "srt", ExportError("no pen"))
+    job = as_job(shared, examples[0], export="srt,csv")
+    done = shared.finished(job["id"])
+    assert (done["state"], done["problem"]["type"]) == ("done", "urn:emovox:export")
+    assert done["problem"]["detail"] == "recognised, but not exported as srt: no pen"
+    assert (shared.outputs / done["output"] / "segments.csv").exists()
+    assert f"{done['output']}: {done['problem']['detail']}" in caplog.messages
+    assert Recognition.from_json(shared.get(f"/v1/jobs/{job['id']}/result").content).emotion == "angry"
+    with shared.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+        text = "".join(answer.iter_text())
+    assert json.loads(text.rpartition("data: ")[2])["problem"] == done["problem"]
+    found = shared.service.jobs.get(job["id"])
+    assert found is not None
+    assert {**json.loads(webhooks._body(found))["job"]["problem"], "errors": None} == done["problem"]
+
+
 def test_events_end_with_the_job(shared: Client, examples: list[Path]) -> None:
     job = as_job(shared, examples[1])
     with shared.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
@@ -204,7 +226,7 @@ def test_the_frames_of_a_result_are_where_it_was_asked(shared: Client, examples:
         done = shared.finished(as_job(shared, examples[0], granularity="frame", **asked)["id"])
         address = f"/v1/jobs/{done['id']}/result"
         stored = (shared.outputs / done["output"] / "result.json").read_bytes()
-        assert (shared.get(address).content == stored) is (asked == {"frames": "file"})
+        assert (shared.get(address).content == stored) is (asked != {"frames": "inline"})
         assert shared.get(f"{address}?frames=file").content == stored
         frames = Recognition.from_json(shared.get(f"{address}?frames=inline").content).frames
         assert frames is not None

@@ -831,10 +831,12 @@ export interface paths {
         put?: never;
         /**
          * Make
-         * @description Compare a list of labels, of 4 MiB and 50,000 recordings at most, with what is stored of its recordings.
+         * @description Compare labels, 50,000 at most, with what is stored of their recordings.
          *
-         *     Nothing is recognised again: of each recording the latest verdict counts, without a baseline, as the archive
-         *     has it, all of one model and revision.
+         *     A list comes as JSON, of 4 MiB at most; files come as a form, each of 16 MiB and all of 64 MiB at most. Those
+         *     of annotation programs are about stretches of recordings, whose scores are made of the stored frames in them,
+         *     or of the segments that they share time with. Nothing is recognised again: of each recording the latest verdict
+         *     counts, without a baseline, as the archive has it, all of one model and revision.
          */
         post: operations["make_v1_evaluations_post"];
         delete?: never;
@@ -1569,12 +1571,12 @@ export interface components {
         };
         /**
          * Covered
-         * @description The surest recordings.
+         * @description The surest verdicts.
          */
         Covered: {
             /**
              * Share
-             * @description of all recordings
+             * @description of all `clips`
              */
             share: number;
             /**
@@ -1728,9 +1730,15 @@ export interface components {
             revision: string;
             /**
              * Clips
-             * @description recordings that were compared
+             * @description recordings that were compared, or stretches of them
              */
             clips: number;
+            /**
+             * Stretches
+             * @description how many of `clips` are stretches; the others are whole recordings
+             * @default 0
+             */
+            stretches: number;
             /**
              * Unweighted
              * @description mean recall
@@ -1738,7 +1746,7 @@ export interface components {
             unweighted: number;
             /**
              * Weighted
-             * @description share of recordings that are right
+             * @description share of `clips` that are right
              */
             weighted: number;
         };
@@ -1770,9 +1778,15 @@ export interface components {
             revision: string;
             /**
              * Clips
-             * @description recordings that were compared
+             * @description recordings that were compared, or stretches of them
              */
             clips: number;
+            /**
+             * Stretches
+             * @description how many of `clips` are stretches; the others are whole recordings
+             * @default 0
+             */
+            stretches: number;
             /**
              * Unweighted
              * @description mean recall
@@ -1780,7 +1794,7 @@ export interface components {
             unweighted: number;
             /**
              * Weighted
-             * @description share of recordings that are right
+             * @description share of `clips` that are right
              */
             weighted: number;
             /**
@@ -1814,7 +1828,7 @@ export interface components {
             };
             /**
              * Confusion
-             * @description recordings, by label and by verdict, in the order of `names`
+             * @description `clips`, by label and by verdict, in the order of `names`
              */
             confusion: number[][];
             /**
@@ -1835,12 +1849,12 @@ export interface components {
             };
             /**
              * Drawn By
-             * @description the column whose groups were resampled; null: recordings were
+             * @description the column whose groups were resampled; null: single `clips` were
              */
             drawn_by: string | null;
             /**
              * Left Out
-             * @description recordings that were left out, by label
+             * @description how many were left out, by label
              */
             left_out: {
                 [key: string]: number;
@@ -2035,40 +2049,6 @@ export interface components {
             count: number;
         };
         /**
-         * HeadVerdict
-         * @description The verdict of a trained head on a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
-        };
-        /**
          * HeadView
          * @description A trained head: a user's own classes or values, on a model's embeddings.
          */
@@ -2251,7 +2231,7 @@ export interface components {
              * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued, the transient problem that it waits out */
+            /** @description why it failed; while it is queued, the transient problem that it waits out; once it is done, which exports are missing beside its result, and why */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -2379,14 +2359,14 @@ export interface components {
         };
         /**
          * Missing
-         * @description Recordings of the list that aren't stored; no figure counts them.
+         * @description Recordings that aren't stored, and stretches in which nothing stored lies; no figure counts them.
          */
         Missing: {
             /** Count */
             count: number;
             /**
              * Names
-             * @description the first hundred
+             * @description the first hundred recordings; stretches with their seconds, as `call.wav#t=1.5,3.2`
              */
             names: string[];
         };
@@ -2631,8 +2611,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
             /**
@@ -2741,12 +2719,6 @@ export interface components {
              * @description what must be declared of a recording
              */
             require: ("side" | "purpose" | "consent")[];
-            /**
-             * Require Side
-             * @deprecated
-             * @description whether a side must be; goes with 0.3
-             */
-            require_side: boolean;
             /**
              * Ethics
              * @description reference of the approval that `research` needs
@@ -3671,8 +3643,6 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
-            head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
          * Tags
@@ -5573,15 +5543,17 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
                 /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                 side?: string;
+                /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
+                words_of?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
@@ -5647,19 +5619,21 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
                     /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                     side?: string;
+                    /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
+                    words_of?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -5675,7 +5649,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. Where exports could not be made, `X-Emovox-Problem` has the problem, which names them. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5863,15 +5837,17 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
                 /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                 side?: string;
+                /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
+                words_of?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description how captions show emotions: `class` (`<c.angry>…</c>`, by default in VTT), `prefix` (`[angry] …`, by default in SRT) or `none` */
                 cues?: "class" | "prefix" | "none";
@@ -7216,7 +7192,7 @@ export interface operations {
     result_v1_jobs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
@@ -7371,15 +7347,17 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
                 /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                 side?: string;
+                /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
+                words_of?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
                 frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
@@ -7444,19 +7422,21 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                    /** @description recognise emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
                     /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                     side?: string;
+                    /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
+                    words_of?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
                      */
                     store?: boolean;
                     /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored
                      * @enum {string}
                      */
                     frames?: "inline" | "file";
@@ -8307,7 +8287,7 @@ export interface operations {
     result_v1_outputs__id___result_get: {
         parameters: {
             query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else in the file */
                 frames?: ("inline" | "file") | null;
             };
             header?: never;
@@ -9699,19 +9679,10 @@ export interface operations {
                      */
                     title: string;
                     /**
-                     * Labels
-                     * @description the list: a recording and its label in each row, in columns such as path and label. A recording is known by a column sha256, by its name, or by its file's name if no other has that
-                     * @example path,label
-                     *     a.wav,angry
-                     *     b.wav,sad
+                     * Label Column
+                     * @description the column of labels, or the tier; by default label, emotion, class or emo
                      */
-                    labels: string;
-                    /**
-                     * Format
-                     * @default csv
-                     * @enum {string}
-                     */
-                    format?: "csv" | "tsv" | "jsonl";
+                    label_column?: string | null;
                     /**
                      * Labels Map
                      * @description what labels mean; an empty word leaves one out
@@ -9736,6 +9707,54 @@ export interface operations {
                      * @description column of the groups that are resampled for the intervals
                      */
                     group?: string | null;
+                    /**
+                     * Labels
+                     * @description the list: a recording and its label in each row, in columns such as path and label. A recording is known by a column sha256, by its name, or by its file's name if no other has that
+                     * @example path,label
+                     *     a.wav,angry
+                     *     b.wav,sad
+                     */
+                    labels: string;
+                    /**
+                     * Format
+                     * @default csv
+                     * @enum {string}
+                     */
+                    format?: "csv" | "tsv" | "jsonl";
+                };
+                "multipart/form-data": {
+                    /** @description lists of labels (CSV, TSV, JSON lines), and what annotation programs write (TextGrid, EAF, Audacity's labels), each called as its recording: `call.TextGrid` is about `call.wav` */
+                    file: string[];
+                    /**
+                     * Title
+                     * @description what the report is called
+                     * @example calls
+                     */
+                    title?: string;
+                    /**
+                     * Label Column
+                     * @description the column of labels, or the tier; by default label, emotion, class or emo
+                     */
+                    label_column?: string | null;
+                    /**
+                     * Classes
+                     * @description which classes compete: those of the labels that the model has, or all that it has
+                     * @default shared
+                     * @enum {string}
+                     */
+                    classes?: "shared" | "all";
+                    /**
+                     * Model
+                     * @description only what this model recognised; by default that with the most of them
+                     */
+                    model?: string | null;
+                    /**
+                     * Group
+                     * @description column of the groups that are resampled for the intervals
+                     */
+                    group?: string | null;
+                    /** @description what labels mean, as `pissed=angry,laughter=`; an empty word leaves one out */
+                    labels_map?: string;
                 };
             };
         };
@@ -11406,7 +11425,7 @@ export interface operations {
                      * @default false
                      */
                     replace?: boolean;
-                    /** @description that hears them; by default the service's own */
+                    /** @description that recognises them; by default the service's own */
                     model?: string;
                     /**
                      * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them

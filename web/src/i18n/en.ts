@@ -13,6 +13,7 @@ export const en = {
   nav: { label: 'Views', recognise: 'Recognise', history: 'Recordings', insights: 'Insights', docs: 'API' },
   theme: { auto: 'Theme: as the system has it', light: 'Theme: light', dark: 'Theme: dark' },
   language: { label: '切换到中文', other: '中文' },
+  colon: ': ',
   close: 'Close',
   cancel: 'Cancel',
   retry: 'Try again',

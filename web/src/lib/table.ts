@@ -83,14 +83,10 @@ export function summed(rows: readonly Row[]): Sums {
 }
 
 /**
- * All rows as a file for spreadsheets: with the nine, then with what the readouts gave, as `READOUT.LABEL`. The
- * columns `head…` of a trained head go with 0.3.
+ * All rows as a file for spreadsheets: with the nine, then with what the readouts gave, as `READOUT.LABEL`.
  */
 export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): string {
   const own = new Map<string, (row: Row) => Cell>()
-  const heads = new Map<string, (row: Row) => Cell>()
-  const headOf = ({ readouts }: Row): [string, ReadoutResult] | undefined =>
-    Object.entries(readouts).find(([, { created_at }]) => created_at)
   for (const row of rows) {
     for (const [readout, { values, scores }] of Object.entries(row.readouts)) {
       if (scores) {
@@ -103,14 +99,7 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
           ({ readouts }) => (readouts[readout]?.values ?? readouts[readout]?.scores)?.[label],
         )
     }
-    const head = headOf(row)
-    if (!head) continue
-    heads.set('head', (row) => headOf(row)?.[0])
-    heads.set('head_label', (row) => headOf(row)?.[1].label)
-    heads.set('head_confidence', (row) => headOf(row)?.[1].confidence)
   }
-  for (const label of new Set(rows.flatMap((row) => Object.keys(headOf(row)?.[1].scores ?? {}))))
-    heads.set(`head_${label}`, (row) => headOf(row)?.[1].scores?.[label])
   const columns = new Map<string, (row: Row) => Cell>([
     ['file', ({ name }) => name],
     ['state', ({ state }) => state],
@@ -138,7 +127,6 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
     ['warnings', ({ warnings }) => warnings.join(' ')],
     ['output', ({ output }) => output],
     ['problem', ({ problem }) => problem],
-    ...heads,
     ...own,
   ])
   return csv([[...columns.keys()], ...rows.map((row) => [...columns.values()].map((cell) => cell(row)))])

@@ -15,7 +15,7 @@ export class Growing {
   #leaders: { name: string | null; confidence: number }[] = []
 
   /** Take in how loud the sound was from one moment to another, in seconds. */
-  hear(from: number, to: number, level: number): void {
+  push(from: number, to: number, level: number): void {
     while (to / this.step > MOST) this.#halve()
     for (let index = Math.floor(from / this.step); index * this.step < to; index++)
       this.#levels[index] = Math.max(this.#levels[index] ?? 0, level)

@@ -1,13 +1,13 @@
-/** The microphone, heard live by the service while it is recorded. */
+/** The microphone, recognised live by the service while it is recorded. */
 import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, ReadoutResult, Scores } from '../api/types'
-import type { Hearing as Options } from '../state/options.svelte'
+import type { Inference as Options } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 import { Growing } from './growing'
 import { Tape } from './tape'
 
-/** What hears, and whether who speaks was told. */
-type Hearing = Options & { readonly notice?: boolean }
+/** What recognises, and whether who speaks was told. */
+type Inference = Options & { readonly notice?: boolean }
 
 /** What is said of a moment. */
 export interface Moment {
@@ -86,7 +86,7 @@ class Recorder {
   }
 
   /** Record until `stop`; gives the id of the stored outputs, or null where there are none. */
-  async record(name: string, hearing: Hearing): Promise<string | null> {
+  async record(name: string, inference: Inference): Promise<string | null> {
     this.state = 'starting'
     this.#name = name
     Object.assign(this, {
@@ -99,11 +99,11 @@ class Recorder {
       alone: false,
     })
     this.growing = new Growing()
-    this.baseline = hearing.baseline ?? null
+    this.baseline = inference.baseline ?? null
     try {
       this.#stream = await this.#microphone()
       if (!this.#stream) return null
-      return await this.#run(this.#stream, name, hearing)
+      return await this.#run(this.#stream, name, inference)
     } catch (error) {
       this.problem = asProblem(error)
       return null
@@ -177,18 +177,18 @@ class Recorder {
     }
   }
 
-  async #run(stream: MediaStream, name: string, hearing: Hearing): Promise<string | null> {
+  async #run(stream: MediaStream, name: string, inference: Inference): Promise<string | null> {
     for (const track of stream.getTracks()) track.onended = () => this.stop() // it was unplugged: what was said is kept
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live?events=2`)
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live`)
     this.#socket = socket
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve()
       socket.onclose = () => reject(gone())
     })
-    const start = { sample_rate: context.sampleRate, format: 'f32', channels: 1, store: true, name, ...hearing }
+    const start = { sample_rate: context.sampleRate, format: 'f32', channels: 1, store: true, name, ...inference }
     socket.send(JSON.stringify(start))
     const tape = new Tape(context.sampleRate)
     this.#tape = tape
@@ -199,7 +199,7 @@ class Recorder {
     return new Promise((resolve, reject) => {
       socket.onmessage = (event: MessageEvent<string>) => {
         const message = JSON.parse(event.data) as Message
-        if (message.type === 'update') this.#hear(message)
+        if (message.type === 'update') this.#show(message)
         else if (message.type === 'problem') reject(streamProblem(fromDetails(message.problem)))
         else if (message.type === 'ended') {
           if (this.state === 'recording') this.trouble = 'ended'
@@ -217,7 +217,7 @@ class Recorder {
     })
   }
 
-  #hear(moment: Moment): void {
+  #show(moment: Moment): void {
     this.moments = [...this.moments.slice(1 - KEPT), moment]
     const leads = moment.emotion ?? Object.values(moment.readouts ?? {}).find(({ label }) => label)?.label ?? null
     const [first] = Object.values(moment.readouts ?? {})
@@ -232,7 +232,7 @@ class Recorder {
     let level = 0
     for (const sample of piece) level = Math.max(level, Math.abs(sample))
     this.level = Math.min(1, level)
-    this.growing.hear(before, tape.seconds, this.level)
+    this.growing.push(before, tape.seconds, this.level)
     this.seconds = tape.seconds
     const socket = this.#socket
     if (socket?.readyState !== WebSocket.OPEN) return // which `onclose` tells of

@@ -42,11 +42,11 @@ class Input {
   /** Record until somebody stops it, and show what it was. */
   async record(name: string): Promise<void> {
     this.problem = null
-    const hearing = options.hearing()
-    const output = await recorder.record(name, { ...hearing, ...(this.told && { notice: true }) })
+    const inference = options.inference()
+    const output = await recorder.record(name, { ...inference, ...(this.told && { notice: true }) })
     if (output === null) return
     try {
-      await queue.adopt(output, { granularity: 'frame', segments: true, ...hearing })
+      await queue.adopt(output, { granularity: 'frame', segments: true, ...inference })
     } catch (error) {
       this.problem = asProblem(error)
     }

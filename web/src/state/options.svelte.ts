@@ -8,7 +8,7 @@ import { service } from './service.svelte'
 /** The options of a request, by the names that the service gives them. */
 export type Asked = Omit<BatchQuery, 'webhook'>
 /** Those of what comes from the microphone, too. */
-export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect' | 'side' | 'purpose' | 'consent'>
+export type Inference = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect' | 'side' | 'purpose' | 'consent'>
 type Precision = NonNullable<Asked['precision']>
 
 export const HALF = 50
@@ -72,8 +72,8 @@ class Options {
     return this.#asks || (baseline && baseline !== SELF ? baseline.model : '')
   }
 
-  /** What hears: also for what comes from the microphone. */
-  hearing(): Hearing {
+  /** What recognises: also what comes from the microphone. */
+  inference(): Inference {
     const [head, model] = [this.chosenHead, this.#needed]
     const baseline = this.chosenModel?.embeddings_only ? null : this.chosenBaseline // there is nothing to move
     const neutral = Math.min(100, Math.max(0, this.neutral ?? HALF))
@@ -99,7 +99,7 @@ class Options {
       segments: true,
       ...((this.bySpeech || split_channels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
-      ...this.hearing(),
+      ...this.inference(),
       ...(side && { side }),
     }
   }

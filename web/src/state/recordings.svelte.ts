@@ -258,7 +258,7 @@ function entry(stored: Summary | null, item: Item | null): Entry {
     // Relative to itself a whole isn't moved.
     baseline: (preferences.relative && summary?.scores_without && item?.asked?.baseline) || null,
     warnings: stored?.warnings ?? [],
-    problem: item?.problem ? explained(item.problem, words) : null,
+    problem: item?.problem && item.state !== 'done' ? explained(item.problem, words) : null,
     flagged: Object.fromEntries(
       moments.map(([flag, found]) => [flag, found.map((one) => ({ ...one, output: output ?? '', channel }))]),
     ),

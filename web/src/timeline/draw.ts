@@ -1,11 +1,11 @@
 /** Draws a timeline: axis, segments or what leads, waveform, curves or shares. Everything in CSS pixels. */
 import type { Segment } from '../api/types'
 import type { Cue } from '../lib/captions'
-import { ink } from '../lib/colours'
-import { clock, decimal, percent } from '../lib/format'
+import { clock, percent } from '../lib/format'
 import { fill } from '../lib/patterns'
-import { type Leader, leader, type Line, numbersOf, type Series } from '../lib/readouts'
+import { numbersOf, type Series } from '../lib/readouts'
 import { columnsOf, type Piece } from './data.svelte'
+import { headline } from './headline'
 import {
   binned,
   calmed,
@@ -22,11 +22,9 @@ import {
 import { type Layout, type Rows, WORDS } from './layout'
 import { type Box, extent, type Look, paint } from './paint'
 import { PIN, pins, shares } from './shares'
+import { EMOJI, FONT, shortened, write } from './text'
 import { ticks, toX, type View } from './view'
 import { waveform } from './wave'
-
-const EMOJI = '"Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", system-ui, sans-serif'
-const FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC", sans-serif'
 
 /** What is drawn of a recording, or of one side of a call. */
 export interface SideScene {
@@ -127,18 +125,6 @@ function spokenWords(context: CanvasRenderingContext2D, { view, place, look }: S
   }
 }
 
-/** A text, or as much of it as there is room for. */
-function shortened(context: CanvasRenderingContext2D, text: string, room: number): string {
-  if (context.measureText(text).width <= room) return text
-  let [low, high] = [0, Math.min(text.length, Math.ceil(room / 3))]
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (context.measureText(`${text.slice(0, middle)}…`).width <= room) low = middle
-    else high = middle - 1
-  }
-  return low ? `${text.slice(0, low).trimEnd()}…` : ''
-}
-
 function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideScene, rows: Rows): void {
   const { view, place, look, series, hidden } = scene
   const seconds = (view.end - view.start) / place.width // of a pixel
@@ -180,20 +166,20 @@ const pinned = new WeakMap<readonly Stretch[], { key: string; peaks: Peak[] }>()
 
 /** The peaks for a scale: more as one zooms. They are the same wherever the view is moved to. */
 function peaksOf(
-  { stretches, peaks: given }: Pick<SideScene, 'stretches' | 'peaks'>,
+  { stretches, peaks: namedPeaks }: Pick<SideScene, 'stretches' | 'peaks'>,
   series: Series,
   width: number,
   view: View,
 ): Peak[] {
   const seconds = 2 ** Math.round(Math.log2((view.end - view.start) / width))
   const length = stretches.at(-1)?.end ?? 0
-  const key = `${seconds} ${series.name} ${given.map(({ time }) => time).join(' ')}`
-  let known = pinned.get(stretches)
-  if (known?.key !== key) {
+  const key = `${seconds} ${series.name} ${namedPeaks.map(({ time }) => time).join(' ')}`
+  let entry = pinned.get(stretches)
+  if (entry?.key !== key) {
     const most = Math.min(200, Math.max(3, Math.round(length / seconds / 180)))
-    pinned.set(stretches, (known = { key, peaks: peaks(stretches, series, seconds * 48, most, given) }))
+    pinned.set(stretches, (entry = { key, peaks: peaks(stretches, series, seconds * 48, most, namedPeaks) }))
   }
-  return known.peaks
+  return entry.peaks
 }
 
 /** The part of the rows that a chosen segment takes. */
@@ -275,70 +261,6 @@ function blocks(
       top + height / 2 + 0.5,
     )
   }
-}
-
-interface Headline extends Leader {
-  readonly line: Line | null // that leads
-  readonly brief: string // for less room: the label alone, or values without their names
-}
-
-/** What a segment is, in the words of a series. */
-export function headline(segment: Segment, series: Series | null): Headline {
-  const readout = series?.name == null ? null : segment.readouts?.[series.name]
-  if (readout?.values) {
-    return { line: null, brief: Object.values(readout.values).map(decimal).join(' · '), ...leader(readout) }
-  }
-  const name = series?.name == null ? segment.emotion : readout?.label
-  const line = series?.lines.find((line) => line.name === name) ?? null
-  const share = (series?.name == null ? segment.confidence : readout?.confidence) ?? null
-  if (segment.label) {
-    const given = series?.lines.find(({ name }) => name === segment.label) // what somebody said that it is
-    const told = `✓ ${given?.label ?? segment.label}`
-    return { line: given ?? line, label: told, share: null, brief: told }
-  }
-  return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
-}
-
-const widths = new Map<string, number>()
-
-/** The width of a short text, which is measured once. */
-function widthOf(context: CanvasRenderingContext2D, text: string): number {
-  const key = `${context.font} ${text}`
-  let width = widths.get(key)
-  if (width === undefined) {
-    if (widths.size > 2000) widths.clear()
-    widths.set(key, (width = context.measureText(text).width))
-  }
-  return width
-}
-
-/** Write the first of some texts that there is room for, behind an emoji. */
-function write(
-  context: CanvasRenderingContext2D,
-  texts: readonly string[],
-  { colour, texture, emoji }: Pick<Line, 'colour' | 'texture' | 'emoji'>,
-  left: number,
-  width: number,
-  y: number,
-): void {
-  if (width < 20) return
-  const room = width - 10
-  context.font = `14px ${EMOJI}`
-  const picture = emoji ? widthOf(context, emoji) : -6
-  const begin = Math.max(left, 0)
-  const small = picture + 10 > room
-  context.fillStyle = ink(colour)
-  if (picture > 0) context.fillText(emoji, begin + (small ? (width - picture) / 2 : 5), y)
-  context.font = `12px ${FONT}`
-  const text = small ? undefined : texts.find((text) => widthOf(context, text) <= room - picture - 6)
-  if (!text) return
-  if (texture) {
-    context.strokeStyle = colour // clear of the texture
-    context.lineWidth = 4
-    context.lineJoin = 'round'
-    context.strokeText(text, begin + picture + 10, y)
-  }
-  context.fillText(text, begin + picture + 10, y)
 }
 
 function curves(context: CanvasRenderingContext2D, scene: Scene, side: SideScene, box: Box, series: Series): void {

@@ -1,4 +1,4 @@
-"""What hears the user of an agent's session, and tells what their turns sounded like."""
+"""What recognises the turns of an agent's user, and tells what their turns sounded like."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger("emovox")
 
 
 class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion"]]):
-    """Hears the user of a session; the session goes on while it does.
+    """Recognises the turns of a session's user; the session goes on while it does.
 
     It emits `user_turn_emotion` with a `Turn` when the user has stopped speaking, as the session's
     `user_state_changed` says; and meanwhile `user_emotion` with an `EmotionChanged`, or, if they were asked for, a
@@ -55,7 +55,7 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
         """Load the model, or connect, and listen to the session's sound. Call it behind `session.start`.
 
         Raises:
-            OptionsError: the session hears nothing.
+            OptionsError: the session has no sound.
             EmovoxError: it can't listen; unless only the service can't be reached at present.
         """
         source = session.input.audio
@@ -126,7 +126,7 @@ class EmovoxListener(rtc.EventEmitter[Literal["user_turn_emotion", "user_emotion
         try:
             turn = await asyncio.wrap_future(turns.end())
         except EmovoxError as error:
-            logger.warning("this turn wasn't heard: %s", error)
+            logger.warning("this turn wasn't recognised: %s", error)
             turn = None
         self.turn = turn
         if turns is self._turns:

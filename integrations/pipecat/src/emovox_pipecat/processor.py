@@ -1,4 +1,4 @@
-"""A processor that hears the user's turns, and frames that say what they sounded like."""
+"""A processor that recognises the user's turns, and frames that say what they sounded like."""
 
 import asyncio
 from concurrent.futures import Future
@@ -42,10 +42,10 @@ class UserEmotionFrame(SystemFrame):
 
 
 class EmovoxProcessor(FrameProcessor):
-    """Hears the user. It stands behind the transport's input, and behind the VAD where that is a processor.
+    """Recognises the user's turns, behind the transport's input, and behind the VAD where that is a processor.
 
     All frames go on at once; sound is recognised in a thread. A turn ends with the first of
-    `VADUserStoppedSpeakingFrame` and `UserStoppedSpeakingFrame`. One processor hears one voice.
+    `VADUserStoppedSpeakingFrame` and `UserStoppedSpeakingFrame`. One processor is for one voice.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EmovoxProcessor(FrameProcessor):
         """Load the model, or connect.
 
         Raises:
-            EmovoxError: it can't hear; unless only the service can't be reached at present.
+            EmovoxError: it can't recognise; unless only the service can't be reached at present.
         """
         await super().setup(setup)
         self._loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ class EmovoxProcessor(FrameProcessor):
             self._turns = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Hear what is sound, see when turns begin and end, and pass everything on."""
+        """Take what is sound, see when turns begin and end, and pass everything on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, EndFrame):
             await self._finish()
@@ -150,7 +150,7 @@ class EmovoxProcessor(FrameProcessor):
         try:
             turn = future.result()
         except EmovoxError as error:
-            logger.warning(f"{self}: this turn wasn't heard: {error}")
+            logger.warning(f"{self}: this turn wasn't recognised: {error}")
             return
         if turn is None:
             return

@@ -1,11 +1,6 @@
-"""Search: the archive's embeddings that are nearest to one.
-
-Embeddings of different models are never compared: a space has one model, revision and number of dimensions. All
-precisions share a space: they change an embedding less than the recording's noise does.
-"""
+"""Search: the archive's embeddings that are nearest to one."""
 
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +14,7 @@ from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, Floats
 from emovox.archive.schema import embeddings, fits, recognitions, segments, spaces
 from emovox.archive.similarity.pgvector import PostgresIndex
+from emovox.archive.similarity.space import Space, all_spaces, find_space
 from emovox.archive.similarity.vector_file import Ids, VectorFile
 from emovox.archive.similarity.whitening import Whitening, fit, unit
 from emovox.errors import ArchiveError
@@ -27,31 +23,6 @@ SAMPLE = 50_000  # rows that a fit is made from at most
 _BLOCK = 4096  # rows that are read at once
 # A filter is tried on so many times k first, which usually leaves k of them; and on so many at most.
 _TRIED, _MOST_TRIED = 30, 10_000
-
-
-@dataclass(frozen=True)
-class Space:
-    """Embeddings that can be compared.
-
-    Attributes:
-        token: random, so that a cache of another database isn't taken for one of this.
-        deletions: how many of its rows have been deleted so far.
-        last: the highest id of its rows; 0: it has none.
-    """
-
-    id: int
-    model: str
-    revision: str
-    dimensions: int
-    kind: str
-    token: str
-    deletions: int
-    last: int
-
-    @property
-    def label(self) -> str:
-        """The model's name and revision."""
-        return f"{self.model} {self.revision}".strip()
 
 
 @dataclass(frozen=True)
@@ -84,12 +55,6 @@ class Neighbour:
     def of(cls, hit: Hit, record: ArchiveRecord) -> "Neighbour":
         """A hit with its record."""
         return cls(record, hit.similarity, hit.cosine, hit.segment)
-
-    @property
-    def found(self) -> ArchiveRecord:
-        """The old name of `record`; it goes with 0.3."""
-        warnings.warn("Neighbour.found is now Neighbour.record", FutureWarning, stacklevel=2)
-        return self.record
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -133,7 +98,7 @@ class SimilarityIndex:
         kind = rows.SEGMENT if segments else rows.RECORDING
         with self._lock:
             with self._database.connect() as connection:
-                space = self._space(connection, model, revision, len(vector), kind)
+                space = find_space(connection, model, revision, len(vector), kind)
             whitening = None if raw else self._whitening(space)
             query = unit(vector) if whitening is None else whitening.apply(vector[np.newaxis])[0]
             nearest = self._nearest(space, whitening, query, k, where, without)
@@ -163,7 +128,7 @@ class SimilarityIndex:
                 if largest is None:
                     by = "" if model is None else f" by the model {model}"
                     raise ArchiveError(f"the archive has no embeddings of {kind}s{by}: recognise with --archive")
-                space = self._space(connection, *largest, kind)
+                space = find_space(connection, *largest, kind)
             whitening = None if raw else self._whitening(space)
         for ids, vectors in self._read(space.id, 0):
             yield ids, vectors if whitening is None else whitening.apply(vectors)
@@ -172,7 +137,7 @@ class SimilarityIndex:
         """Vectors (n, D) of a model's recordings, of length 1; centred and whitened unless `raw`."""
         with self._lock:
             with self._database.connect() as connection:
-                space = self._space(connection, model, revision, vectors.shape[1], rows.RECORDING)
+                space = find_space(connection, model, revision, vectors.shape[1], rows.RECORDING)
             return unit(vectors) if raw else self._whitening(space).apply(vectors)
 
     def forget(self) -> None:
@@ -182,7 +147,7 @@ class SimilarityIndex:
             count = select(func.count()).where(embeddings.c.space == fits.c.space).scalar_subquery()
             connection.execute(delete(fits).where(fits.c.rows >= 2 * count))
             connection.commit()
-            for space in self._all(connection):
+            for space in all_spaces(connection):
                 for raw in (False, True):
                     file = self._file(space.id, raw=raw)
                     if (self._cache / f"{_name(space.id, raw=raw)}.json").exists():
@@ -204,9 +169,9 @@ class SimilarityIndex:
         self._refresh(file, space, whitening)
         conditions = _conditions(where, space.kind)
         with self._database.connect() as connection:
-            own = select(recognitions.c.id).where(recognitions.c.recording == without)
-            own_ids = connection.scalars(select(embeddings.c.id).where(embeddings.c.recognition.in_(own))).all()
-            ranking = file.rank(query, without=_ids(own_ids))
+            of_recording = select(recognitions.c.id).where(recognitions.c.recording == without)
+            ids = select(embeddings.c.id).where(embeddings.c.recognition.in_(of_recording))
+            ranking = file.rank(query, without=_ids(connection.scalars(ids).all()))
             if not conditions:
                 return ranking.first(k)
             count = max(k, min(_TRIED * k, _MOST_TRIED))
@@ -218,8 +183,8 @@ class SimilarityIndex:
             }
             nearest = [(id_, cosine) for id_, cosine in candidates if id_ in matches]
             if len(nearest) < k and len(candidates) == count:
-                every = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
-                nearest = ranking.among(_ids(connection.scalars(every).all())).first(k)
+                ids = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
+                nearest = ranking.among(_ids(connection.scalars(ids).all())).first(k)
         return nearest[:k]
 
     def _hits(self, nearest: list[tuple[int, float]], vector: Floats) -> list[Hit]:
@@ -255,29 +220,6 @@ class SimilarityIndex:
             hits.append(Hit(row.recognition, similarity, cosine, segment))
         return hits
 
-    def _space(self, connection: Connection, model: str, revision: str, dimensions: int, kind: str) -> Space:
-        everything = self._all(connection)
-        for space in everything:
-            key = (space.model, space.revision, space.dimensions, space.kind)
-            if key == (model, revision, dimensions, kind) and space.last:
-                return space
-        labels = sorted({space.label for space in everything if space.last and space.kind == kind})
-        others = f"only by {', '.join(labels)}" if labels else "nor by any other"
-        advice = rows.advice(model, ((item.model, item.revision) for item in everything if item.last))
-        raise ArchiveError(
-            f"the archive has no embeddings of {kind}s by the model {f'{model} {revision}'.strip()}, {others}; "
-            f"embeddings of different models can't be compared{advice}"
-        )
-
-    def _all(self, connection: Connection) -> list[Space]:
-        last = select(func.max(embeddings.c.id)).where(embeddings.c.space == spaces.c.id).scalar_subquery()
-        return [
-            Space(
-                row.id, row.model, row.revision, row.dimensions, row.kind, row.token, row.deletions, row.last or 0
-            )
-            for row in connection.execute(select(spaces, last.label("last")).order_by(spaces.c.id))
-        ]
-
     def _whitening(self, space: Space) -> Whitening:
         """The space's fit; made again when the space has doubled or halved."""
         state = (space.last, space.deletions)
@@ -292,10 +234,10 @@ class SimilarityIndex:
         return whitening
 
     def _stored_fit(self, connection: Connection, space: int) -> Whitening | None:
-        known = self._fits[space][1] if space in self._fits else None
+        whitening = self._fits[space][1] if space in self._fits else None
         id_ = connection.scalar(select(fits.c.id).where(fits.c.space == space))
-        if id_ is None or (known is not None and id_ == known.id):
-            return None if id_ is None else known
+        if id_ is None or (whitening is not None and id_ == whitening.id):
+            return None if id_ is None else whitening
         row = connection.execute(select(fits).where(fits.c.space == space)).one()
         mean = np.frombuffer(row.mean, "<f4")
         return Whitening(row.id, row.rows, mean, np.frombuffer(row.whitening, "<f4").reshape(len(mean), len(mean)))

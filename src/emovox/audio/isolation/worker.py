@@ -12,6 +12,7 @@ It imports no model, and limits its own memory: whatever a file does to FFmpeg, 
 import json
 import math
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -87,8 +88,8 @@ def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
         if isinstance(error.__cause__, MemoryError):  # of which this process has little
             return {**_unexpected(request, error.__cause__), "name": request["name"]}
         kind = type(error).__name__
-        known = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
-        return {"error": known, "reason": error.reason, "name": None if request["name"] is None else error.name}
+        name = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
+        return {"error": name, "reason": error.reason, "name": None if request["name"] is None else error.name}
     except Exception as error:
         return {**_unexpected(request, error), "name": request["name"]}
 
@@ -148,11 +149,11 @@ def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
             "codec": decoding.codec,
         }
         out.say({"opened": facts})
-        told = False
+        has_begun = False
         for block in decoding.blocks():
-            if not told:  # whoever has to decide by it, before a model runs, decides now
+            if not has_begun:  # whoever has to decide by it, before a model runs, decides now
                 out.say({"channels": decoding.channels})
-                told = True
+                has_begun = True
             if samples := block.astype("<f4", copy=False).tobytes():
                 out.say({"block": len(samples)}, samples)
         # In some formats only the first frame says these.
@@ -168,6 +169,9 @@ WORK = {"count": count, "write": write, "stream": stream}
 
 def main() -> None:
     """Answer requests until standard input ends; the first argument limits the memory, bytes."""
+    # Whoever stops all processes of a service at once (systemd does) asks the parent, too, and it decides: else a
+    # recording that is being decoded would look like one that breaks decoders.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     out = Output(os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what FFmpeg prints must not look like an answer
     limit_memory(int(sys.argv[1]))

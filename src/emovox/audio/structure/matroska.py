@@ -57,8 +57,8 @@ def _find(data: Bytes, place: int, end: int) -> int | None:
     """Where the next element of the segment begins."""
     while place < end:
         window = data.at(place, min(WINDOW, end - place))
-        if found := _FOLLOWING.search(window):
-            return place + found.start()
+        if match := _FOLLOWING.search(window):
+            return place + match.start()
         if len(window) < WINDOW:
             return None
         place += len(window) - 3

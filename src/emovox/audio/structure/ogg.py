@@ -24,11 +24,11 @@ def ogg(data: Bytes, start: int, end: int) -> Structure:
             if window[offset : offset + 4] == b"OggS"[: end - place]:
                 truncated = True
                 break
-            found = window.find(b"OggS", offset + 1)
-            if found < 0 and first + len(window) >= end:  # not a page: something was appended
+            next_page = window.find(b"OggS", offset + 1)
+            if next_page < 0 and first + len(window) >= end:  # not a page: something was appended
                 break
             damaged = True
-            place = first + found if found >= 0 else first + len(window) - 3
+            place = first + next_page if next_page >= 0 else first + len(window) - 3
             continue
         serial, number = struct.unpack_from("<II", page, 14)
         damaged = damaged or _checksum(page) != 0 or number > numbers.get(serial, number - 1) + 1

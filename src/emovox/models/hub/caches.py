@@ -34,7 +34,7 @@ def find(repository: Repository, layout: Layout | None = None) -> Path | None:
         layout: of the snapshot; None: any that is known.
     """
     places = _of_huggingface(repository) if repository.prefix == "hf" else _of_modelscope(repository)
-    return next((place for place in places if _is_whole(place, layout)), None)
+    return next((folder for folder in places if _is_whole(folder, layout)), None)
 
 
 def repositories() -> Iterator[Repository]:
@@ -54,10 +54,10 @@ def repository_of(directory: Path) -> Repository | None:
     parts = directory.parts
     if len(parts) > 3 and parts[-2] == "snapshots" and directory.is_relative_to(_huggingface_cache()):
         owner, dashes, name = parts[-3].removeprefix("models--").partition("--")
-        found = next(_parsed(f"hf:{owner}/{name}"), None) if dashes else None
-        if found is None or find(found) == directory:
-            return found
-        return Repository(found.prefix, found.id, parts[-1])
+        repository = next(_parsed(f"hf:{owner}/{name}"), None) if dashes else None
+        if repository is None or find(repository) == directory:
+            return repository
+        return Repository(repository.prefix, repository.id, parts[-1])
     for root in _modelscope_roots():
         if directory.parent.parent == root:
             return next(_parsed(f"ms:{directory.parent.name}/{directory.name.replace('___', '.')}"), None)

@@ -1,38 +1,22 @@
-"""Pulling a snapshot from Hugging Face or ModelScope: all of Emovox that goes online by itself.
+"""Pulling a snapshot from Hugging Face or ModelScope: all of Emovox that goes online by itself."""
 
-The hubs' interfaces, as their own clients use them (huggingface_hub 2.4 `hf_api.py` and `constants.py`;
-modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):
-
-- Hugging Face lists at `/api/models/{id}/revision/{revision}?blobs=true`, with the commit, sizes, and as checksum
-  the sha256 of big files (LFS) and the git blob id of small ones; files are at `/{id}/resolve/{commit}/{path}`.
-- ModelScope lists at `/api/v1/models/{id}/repo/files`, with sizes and sha256; files are at
-  `/api/v1/models/{id}/repo`.
-"""
-
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from os import environ, link
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from pathlib import Path
+from typing import Literal
 
 from filelock import Timeout
-from pydantic import ValidationError
 
 from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
 from emovox.models.catalog import NOT_STATED, partial_path, snapshot_lock, snapshot_path
-from emovox.models.checkpoints.shards import ENDING, shard_names
 from emovox.models.entry import CatalogModel
-from emovox.models.families import layouts as all_layouts
 from emovox.models.families import read_snapshot
+from emovox.models.hub.listing import Listing, read_listing
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
-from emovox.models.layout import Layout
 from emovox.models.repository import Hub, licence_of
 from emovox.refusals import is_full
 from emovox.settings import settings
@@ -40,18 +24,8 @@ from emovox.settings import settings
 PullProgress = Callable[[int, int], None]
 """Is told how many bytes are there, of how many."""
 
-TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
-_BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
+_TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _DISK_MARGIN = 256 * 2**20  # bytes to leave free: a full disk does more harm than a download that doesn't start
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """The files of a model on a hub that are needed."""
-
-    source: SnapshotSource
-    urls: dict[str, str]
-    weights: frozenset[str]
 
 
 def pull(
@@ -104,8 +78,7 @@ def pull(
         for name, id_ in hubs.items():
             try:
                 with _connect(name, patience) as connection:
-                    branch = revision or model.revision or _BRANCHES[name]
-                    listing = _LIST[name](connection, model.layout, id_, branch)
+                    listing = read_listing(connection, name, model.layout, id_, revision or model.revision)
                     return _download(model, listing, connection, progress, notice)
             except HubMismatchError:
                 raise
@@ -168,142 +141,12 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
     address = address.strip().rstrip("/")
     if "://" not in address:
         address = f"https://{address}"
-    return Connection(TITLES[hub], address, token=token, patience=patience)
-
-
-def _list_huggingface(connection: Connection, layout: Layout | None, id_: str, revision: str) -> _Listing:
-    url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
-    answer = connection.json(url, f"{id_}, revision {revision}")
-    facts = {}
-    for entry in _entries(connection, answer, "siblings"):
-        lfs = entry.get("lfs")
-        facts[_safe(connection, entry.get("rfilename"))] = (
-            {"size": lfs.get("size"), "algorithm": "sha256", "checksum": lfs.get("sha256")}
-            if isinstance(lfs, dict)
-            else {"size": entry.get("size"), "algorithm": "git-sha1", "checksum": entry.get("blobId")}
-        )
-    commit = answer.get("sha")
-    if not (isinstance(commit, str) and re.fullmatch("[0-9a-f]{40}", commit)):
-        commit = None
-    # The commit, not the branch: so the files are those that were listed, even if somebody pushes meanwhile.
-    base = f"{connection.address}/{id_}/resolve/{quote(commit or revision, safe='')}"
-    return _listing(
-        connection, "huggingface", layout, id_, revision, commit, facts, lambda path: f"{base}/{quote(path)}"
-    )
-
-
-def _list_modelscope(connection: Connection, layout: Layout | None, id_: str, revision: str) -> _Listing:
-    base = f"{connection.address}/api/v1/models/{id_}/repo"
-    url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
-    answer = connection.json(url, f"{id_}, revision {revision}")
-    data = answer.get("Data") if isinstance(answer, dict) else None
-    facts = {
-        _safe(connection, entry.get("Path")): {
-            "size": entry.get("Size"),
-            "algorithm": "sha256",
-            "checksum": entry.get("Sha256"),
-        }
-        for entry in _entries(connection, data, "Files")
-        if entry.get("Type") != "tree"
-    }
-    return _listing(
-        connection,
-        "modelscope",
-        layout,
-        id_,
-        revision,
-        None,
-        facts,
-        lambda path: f"{base}?{urlencode({'Revision': revision, 'FilePath': path})}",
-    )
-
-
-_LIST: dict[Hub, Callable[[Connection, Layout | None, str, str], _Listing]] = {
-    "huggingface": _list_huggingface,
-    "modelscope": _list_modelscope,
-}
-
-
-def _entries(connection: Connection, answer: Any, key: str) -> list[dict[str, Any]]:
-    entries = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise HubError(f"{connection.title} lists no files: is {connection.address} a model hub?")
-    return entries
-
-
-def _safe(connection: Connection, path: object) -> str:
-    """A listed path, if it stays inside the snapshot on every system: it comes from outside."""
-    if (
-        not isinstance(path, str)
-        or not path.isprintable()
-        or "\\" in path
-        or PurePosixPath(path).is_absolute()
-        or re.match("[A-Za-z]:", path)
-        or ".." in path.split("/")
-    ):
-        raise HubMismatchError(f"{connection.title} lists the unsafe path {path!r}, so nothing was downloaded")
-    return path
-
-
-def _listing(
-    connection: Connection,
-    hub: Hub,
-    layout: Layout | None,
-    id_: str,
-    revision: str,
-    commit: str | None,
-    facts: dict[str, dict[str, Any]],
-    url: Callable[[str], str],
-) -> _Listing:
-    """Choose the files that a snapshot needs, without pictures and other forms of the weights."""
-    layouts = all_layouts() if layout is None else (layout,)
-    chosen = next((one for one in layouts if one.config in facts and len(one.weights_among(facts)) == 1), None)
-    if chosen is None:
-        configs = " or ".join(one.config for one in layouts)
-        raise HubError(
-            f"{id_} on {connection.title} is not a snapshot: it needs a {configs} and one file of weights, or an "
-            "index of several"
-        )
-    [name] = chosen.weights_among(facts)
-    weights = _shards(connection, id_, name, facts, url) if name.endswith(ENDING) else {name}
-    needed = {*chosen.describing, *chosen.others, name, *weights}
-    try:
-        files = tuple(PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in needed)
-    except ValidationError as error:
-        raise HubError(
-            f"{connection.title} lists files of {id_} without a valid size and checksum, so they can't be "
-            "checked: choose another --hub"
-        ) from error
-    source = SnapshotSource(
-        hub=hub,
-        repository=id_,
-        address=connection.address,
-        revision=revision,
-        commit=commit,
-        pulled=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        files=files,
-    )
-    return _Listing(source, {file.path: url(file.path) for file in files}, frozenset(weights))
-
-
-def _shards(
-    connection: Connection, id_: str, index: str, facts: Collection[str], url: Callable[[str], str]
-) -> list[str]:
-    """The files that an index names, if the hub has them all: others may lie beside them, of an earlier upload."""
-    try:
-        names = shard_names(connection.json(url(index), index), index)
-    except ModelError as error:
-        raise HubError(f"{id_} was not downloaded: {error}") from error
-    if missing := [name for name in names if name not in facts]:
-        raise HubError(
-            f"{id_} was not downloaded: {index} names {missing[0]}, which {connection.title} doesn't have"
-        )
-    return names
+    return Connection(_TITLES[hub], address, token=token, patience=patience)
 
 
 def _download(
     model: CatalogModel,
-    listing: _Listing,
+    listing: Listing,
     connection: Connection,
     progress: PullProgress,
     notice: Callable[[str], None],
@@ -332,8 +175,8 @@ def _download(
         if model.layout is None and file is first:
             _check_computable(model, partial, listing.weights)
             stated = licence_of(partial)
-            said = NOT_STATED if stated is None else f"{stated}, as its model card says"
-            notice(f"licence: {said}; its terms are yours to read: {model.licence.address}")
+            licence = NOT_STATED if stated is None else f"{stated}, as its model card says"
+            notice(f"licence: {licence}; its terms are yours to read: {model.licence.address}")
 
         def advanced(done: int, path: str = file.path) -> None:
             sizes[path] = done

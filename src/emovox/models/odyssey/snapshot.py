@@ -18,17 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.shards import read_state
-from emovox.models.readout import Activation, Readout
+from emovox.models.readout import Activation
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import Grid, Snapshot, refusal
+from emovox.models.snapshot import Grid, refusal
 from emovox.models.transformers import (
     ACTIVATIONS,
     AFFECTS,
     CONFIG_FILE,
+    LabelledSnapshot,
     find_weights,
     read_emotions,
     read_labels,
-    readout_of,
 )
 from emovox.models.wav2vec2.snapshot import ModelConfig
 from emovox.models.wav2vec2.weights import encoder_sizes
@@ -71,20 +71,14 @@ class OdysseyConfig(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OdysseySnapshot(Snapshot):
+class OdysseySnapshot(LabelledSnapshot):
     """A snapshot of the family.
 
     Attributes:
         config: what the model computes.
-        labels: of the head's rows, as config.json names them.
-        emotions: which of the nine they are; those that are none of them are left out.
-        activation: from the head's logits to numbers.
     """
 
     config: OdysseyConfig
-    labels: tuple[str, ...]
-    emotions: dict[str, str]
-    activation: Activation
 
     @cached_property
     def encoder(self) -> ModelConfig:
@@ -104,10 +98,6 @@ class OdysseySnapshot(Snapshot):
             return ModelConfig.model_validate(settings)
         except ValidationError as error:
             raise refusal(error, self.weights.name) from error
-
-    def readout(self) -> Readout:
-        """What the head gives."""
-        return readout_of("window", self.activation, self.labels, self.emotions)
 
     @property
     def grid(self) -> Grid:

@@ -22,7 +22,7 @@ def open_weights(snapshot: OdysseySnapshot) -> Weights:
         return name if name.startswith((f"{POOL}.", f"{HEAD}.")) else encoder_source(state, ENCODER, name)
 
     shapes = expected_shapes(snapshot.encoder, None, 0) | head_shapes(snapshot.config)
-    return Weights(snapshot.weights, state, shapes, (snapshot.readout(),), source_of)
+    return Weights(snapshot.weights, state, shapes, (snapshot.readout("window"),), source_of)
 
 
 def head_shapes(config: OdysseyConfig) -> dict[str, Shape]:

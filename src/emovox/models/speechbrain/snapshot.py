@@ -160,7 +160,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> S
     if not isinstance(modules, dict) or modules.keys() != _PARTS.keys():
         listing = ", ".join(map(str, modules)) if isinstance(modules, dict) else str(modules)
         raise ModelError(f"{SETTINGS_FILE}: modules are {listing:.100}; only {', '.join(_PARTS)} can be computed")
-    given = _given(directory, parts["wav2vec2"].get("source"))
+    encoder = _encoder_config(directory, parts["wav2vec2"].get("source"))
     names = _read_labels(directory / LABELS_FILE)
     outputs = parts["output_mlp"].get("n_neurons")
     if outputs != len(names):
@@ -178,7 +178,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> S
         bias=bool(parts["output_mlp"].get("bias", True)),
         labels=names,
         emotions=read_emotions(directory, names, labels or {}),
-        given=given,
+        given=encoder,
     )
 
 
@@ -193,8 +193,8 @@ def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(part, Tagged) or part.tag not in classes:
         tag = f"!{part.tag}" if isinstance(part, Tagged) else repr(part)
         raise ModelError(f"{SETTINGS_FILE}: {name} is {tag:.100}; only !{classes[-1]} can be computed")
-    given = part.value if isinstance(part.value, dict) else {}
-    values = {key: _resolved(settings, value) for key, value in given.items()}
+    arguments = part.value if isinstance(part.value, dict) else {}
+    values = {key: _resolved(settings, value) for key, value in arguments.items()}
     for key, value in values.items():
         known = allowed.get(key, ())
         if known is not None and not any(value is one for one in known):
@@ -212,7 +212,7 @@ def _resolved(settings: Mapping[str, Any], value: Any) -> Any:
     return value
 
 
-def _given(directory: Path, source: object) -> ModelConfig | None:
+def _encoder_config(directory: Path, source: object) -> ModelConfig | None:
     """The encoder's settings by its own config.json; None: there is none, and it is one that is known.
 
     Raises:

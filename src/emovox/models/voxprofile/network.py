@@ -4,7 +4,7 @@
              → three layers of each frame by itself → frames → their mean → dense, ReLU, dense for each head
 
 Frames are what the mean is taken of, so the embedding is what the authors call a feature. Of Whisper's positions
-their code takes those of the recording alone, as here; its encoder hears the silence behind it, up to 15 s. What
+their code takes those of the recording alone, as here; its encoder sees the silence behind it, up to 15 s. What
 is longer than that, their code cuts off; here it is the next piece.
 
 Source: Feng et al. 2025, https://arxiv.org/abs/2505.14648; the classes WhisperWrapper and WavLMWrapper in

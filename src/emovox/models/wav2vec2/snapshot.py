@@ -12,17 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import ModelError
-from emovox.models.readout import Activation, Kind, Readout
+from emovox.models.readout import Activation
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, refusal, width_of
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, hop_of, refusal, width_of
 from emovox.models.transformers import (
     CONFIG_FILE,
     PREPROCESSOR_FILE,
+    LabelledSnapshot,
     activation_of,
     find_weights,
     read_emotions,
     read_labels,
-    readout_of,
 )
 
 DATA2VEC, CONFORMER = "data2vec-audio", "wav2vec2-conformer"
@@ -125,10 +125,10 @@ class ModelConfig(BaseModel):
         if isinstance(settings, dict):
             kind = settings.get("model_type")
             strange = {name for other, names in _OWN.items() if other != kind for name in names}
-            known = {key: settings[key] for key in settings.keys() - strange}
+            rest = {key: settings[key] for key in settings.keys() - strange}
             if kind == DATA2VEC:
-                return {"num_conv_pos_embeddings": 5, **known, "feat_extract_norm": "layer", **_PLAIN}
-            return known | _PLAIN if kind == CONFORMER else known
+                return {"num_conv_pos_embeddings": 5, **rest, "feat_extract_norm": "layer", **_PLAIN}
+            return rest | _PLAIN if kind == CONFORMER else rest
         return settings
 
     @model_validator(mode="after")
@@ -167,33 +167,18 @@ class _Preprocessor(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wav2Vec2Snapshot(Snapshot):
+class Wav2Vec2Snapshot(LabelledSnapshot):
     """A snapshot of the family.
 
     Attributes:
         config: what the model computes.
         architecture: `HEADLESS`, `SEQUENCE`, `SPEECH` or `CTC`.
-        labels: of the head's rows, as config.json names them; empty without a head.
-        emotions: which of the nine they are; those that are none of them are left out.
-        activation: from the head's logits to numbers.
         normalize: whether the waveform is brought to zero mean and unit variance.
     """
 
     config: ModelConfig
     architecture: str
-    labels: tuple[str, ...]
-    emotions: dict[str, str]
-    activation: Activation
     normalize: bool
-
-    def readout(self, kind: Kind) -> Readout:
-        """What the head gives, computed in this way."""
-        return readout_of(kind, self.activation, self.labels, self.emotions)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether it gives more than embeddings."""
-        return bool(self.labels)
 
     @property
     def grid(self) -> Grid:
@@ -265,14 +250,14 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
 
 def _architecture(settings: Mapping[str, Any]) -> str:
     """Which of the classes that are computed it is of, without what its name begins with."""
-    prefix, given = PREFIXES[settings["model_type"]], settings.get("architectures")
-    name = given[0] if isinstance(given, list) and len(given) == 1 else given
+    prefix, classes = PREFIXES[settings["model_type"]], settings.get("architectures")
+    name = classes[0] if isinstance(classes, list) and len(classes) == 1 else classes
     if name == _ALSO_SPEECH:
         return SPEECH
     for ending in (HEADLESS, SEQUENCE, SPEECH, CTC):
         if name == prefix + ending and (ending != CTC or settings.get("id2label") is not None):
             return ending
-    names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
+    names = " ".join((", ".join(map(str, classes)) if isinstance(classes, list) else str(classes)).split())
     raise ModelError(
         f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
         f"{prefix}{SPEECH} can, with their heads (and {prefix}{CTC}, if id2label names emotions), and "

@@ -4,7 +4,7 @@
              → two convolutions → + positions → transformer layers → frames → head
 
 The encoder always sees its whole length, mostly 30 s, and has no mask: what lies behind the speech is silence that
-it hears. Transformers' class takes the mean over all positions, those of the padding among them, of which a short
+it sees. Transformers' class takes the mean over all positions, those of the padding among them, of which a short
 recording has many more than of its own. Frames here are those of the recording alone, and so is their mean, the
 embedding. The logits of the whole are the class's: to each frame's is added what the mean over all positions has
 more than the mean over the recording's, so that the curve explains the verdict here, too.

@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.errors import ModelError
 from emovox.models.readout import Activation, Readout
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import Grid, Snapshot, refusal
+from emovox.models.snapshot import Grid, refusal
 from emovox.models.transformers import (
     CONFIG_FILE,
     PREPROCESSOR_FILE,
+    LabelledSnapshot,
     activation_of,
     find_weights,
     read_emotions,
     read_labels,
-    readout_of,
 )
 
 MODEL_TYPE = "whisper"
@@ -72,30 +72,19 @@ class _Preprocessor(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhisperSnapshot(Snapshot):
+class WhisperSnapshot(LabelledSnapshot):
     """A snapshot of the family.
 
     Attributes:
         config: what the model computes.
-        labels: of the head's rows, as config.json names them; empty without a head.
-        emotions: which of the nine they are; those that are none of them are left out.
-        activation: from the head's logits to numbers.
     """
 
     config: WhisperConfig
-    labels: tuple[str, ...]
-    emotions: dict[str, str]
-    activation: Activation
 
     @property
     def readouts(self) -> tuple[Readout, ...]:
         """What the head gives, if there is one."""
-        return (readout_of("linear", self.activation, self.labels, self.emotions),) if self.labels else ()
-
-    @property
-    def has_head(self) -> bool:
-        """Whether it gives more than embeddings."""
-        return bool(self.labels)
+        return (self.readout("linear"),) if self.labels else ()
 
     @property
     def grid(self) -> Grid:
@@ -150,14 +139,14 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
 
 
 def _is_headless(settings: Mapping[str, Any]) -> bool:
-    given = settings.get("architectures")
-    if given not in ([CLASSIFIER], [HEADLESS]):
-        names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
+    classes = settings.get("architectures")
+    if classes not in ([CLASSIFIER], [HEADLESS]):
+        names = " ".join((", ".join(map(str, classes)) if isinstance(classes, list) else str(classes)).split())
         raise ModelError(
             f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {CLASSIFIER} can, and "
             f"of {HEADLESS} the encoder: name it there to have embeddings alone"
         )
-    return bool(given == [HEADLESS])
+    return bool(classes == [HEADLESS])
 
 
 def _check_preprocessor(directory: Path, config: WhisperConfig) -> None:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emovox.server.http.access import Access
 from emovox.server.http.hosts import host_name
-from emovox.server.http.problems import MEDIA_TYPE, Problem, from_error, from_status
+from emovox.server.http.problems import MEDIA_TYPE, PROBLEM, Problem, from_error, from_status
 
 HEADERS = 100
 HEADER_BYTES = 32_768
@@ -155,7 +155,7 @@ class Guard:
             return {}
         return {
             "access-control-allow-origin": origin,
-            "access-control-expose-headers": "Location, Retry-After",
+            "access-control-expose-headers": f"Location, Retry-After, {PROBLEM}",
             "cross-origin-resource-policy": "cross-origin",
         }
 

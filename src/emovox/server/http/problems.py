@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): the form of every error. None contains a path of this machine or a traceback."""
 
+import json
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,10 @@ from emovox.errors import (
     UseLogError,
 )
 from emovox.refusals import behind, is_exhausted, is_full
+
+PROBLEM = "X-Emovox-Problem"
+"""The header with problem details beside what was answered all the same."""
+_LONGEST = 1000  # characters of them there: proxies take headers of a few thousand
 
 SELDOM = 60.0  # seconds between log lines that say the same
 MEDIA_TYPE = "application/problem+json"
@@ -86,6 +91,10 @@ class Problem(Exception):  # noqa: N818  RFC 9457's word
             "detail": self.detail,
         }
         return body if self.errors is None else {**body, "errors": self.errors}
+
+    def beside(self) -> dict[str, str]:
+        """The header that tells it beside an answer."""
+        return {PROBLEM: json.dumps({**self.to_dict(), "detail": self.detail[:_LONGEST]})}
 
     def response(self) -> JSONResponse:
         """The answer."""

@@ -163,9 +163,17 @@ class Jobs:
             if self._move(queue[0].id, "queued", state="running", **changes):
                 return queue[0]
 
-    def claim(self, id_: str, directory: str, digest: str) -> bool:
-        """Record the outputs directory that is about to be published; False if the job no longer runs."""
-        return self._move(id_, "running", claim=directory, digest=digest)
+    def claim(self, id_: str, directory: str, digest: str, *, problem: dict[str, Any] | None = None) -> bool:
+        """Record the outputs directory that is about to be published; False if the job no longer runs.
+
+        Args:
+            id_: of the job.
+            directory: its name.
+            digest: of its result.json.
+            problem: what isn't in it, and why.
+        """
+        details = None if problem is None else json.dumps(problem)
+        return self._move(id_, "running", claim=directory, digest=digest, problem=details)
 
     def finish(
         self,
@@ -184,7 +192,7 @@ class Jobs:
             state: its final one.
             output: the outputs directory.
             result: the text of result.json, in pieces, if there are no outputs.
-            problem: why it failed.
+            problem: why it failed; of one that is done, which exports are missing.
             timings: seconds of each step.
         """
         pieces = (

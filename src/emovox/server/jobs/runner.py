@@ -10,7 +10,7 @@ from anyio import move_on_after
 from pydantic import ValidationError
 
 from emovox import files, use_log
-from emovox.errors import ModelError
+from emovox.errors import ExportError, ModelError
 from emovox.outputs import RESULT
 from emovox.server.http.problems import Problem, from_error, from_validation, log
 from emovox.server.jobs.jobs import LONGEST_WAIT, Job
@@ -145,17 +145,17 @@ class Runner:
     async def _attempt(self, job: Job, progress: JobProgress) -> None:
         service, jobs = self._service, self._service.jobs
         try:
-            recognition, directory = await service.recognize(
+            recognition, save = await service.recognize(
                 job.upload,
                 job.name,
                 _options(job),
                 max_seconds=service.settings.max_duration,
                 progress=progress,
-                claim=lambda name, result: self._claim(job, progress, name, result),
+                claim=lambda name, result, missing: self._claim(job, progress, name, result, missing),
             )
             ending: dict[str, Any]
-            if directory is not None:
-                ending = {"output": directory.name}
+            if save.directory is not None:
+                ending = {"output": save.directory.name, "problem": _details(save.problem)}
             else:
                 ending = {"result": await asyncio.to_thread(list, recognition.json_pieces())}
             # If it was cancelled meanwhile this does nothing, and the next round clears up.
@@ -168,12 +168,15 @@ class Runner:
             await service.query(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
         await asyncio.to_thread(service.uploads.remove, job.upload)
 
-    def _claim(self, job: Job, progress: JobProgress, name: str, result: Path) -> None:
+    def _claim(
+        self, job: Job, progress: JobProgress, name: str, result: Path, missing: ExportError | None
+    ) -> None:
         """Record what is about to be published; a moment without the database mustn't cost hours of work."""
         checksum, until = files.digest(result), time.monotonic() + CLAIMING
+        problem = _details(missing)
         while True:
             try:
-                claimed = self._service.jobs.claim(job.id, name, checksum)
+                claimed = self._service.jobs.claim(job.id, name, checksum, problem=problem)
             except Exception as error:
                 if not is_database_away(error) or time.monotonic() > until or progress.stopped.wait(0.5):
                     raise
@@ -225,7 +228,7 @@ class Runner:
                 service.stored_outputs.remove(published)
             self._clear([job])
         elif published is not None:
-            jobs.finish(job.id, "done", output=published)
+            jobs.finish(job.id, "done", output=published, problem=job.problem)
             service.uploads.remove(job.upload)
         elif not service.uploads.path(job.upload).exists():
             problem = Problem(500, "upload-lost", "the uploaded recording is gone")
@@ -244,6 +247,11 @@ class Runner:
             except FileNotFoundError:
                 pass
         return None
+
+
+def _details(missing: ExportError | None) -> dict[str, Any] | None:
+    """The exports that are missing, as the problem of a job that is done all the same."""
+    return None if missing is None else from_error(missing).to_dict()
 
 
 def _options(job: Job) -> RecognitionOptions:

@@ -27,7 +27,8 @@ class JobView(BaseModel):
         description="whether another service on the same database runs it, and has its progress and outputs"
     )
     problem: ProblemDetails | None = Field(
-        description="why it failed; while it is queued, the transient problem that it waits out"
+        description="why it failed; while it is queued, the transient problem that it waits out; once it is done, "
+        "which exports are missing beside its result, and why"
     )
     timings: dict[str, float] | None = Field(description="seconds of each step, once done: decoded, waited, …")
     links: dict[str, str] = Field(description="related addresses")

@@ -1,4 +1,4 @@
-"""Baselines: what recordings that are alike have in common, for others to be heard relative to it."""
+"""Baselines: what recordings that are alike have in common, for others to be recognised relative to it."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -121,7 +121,7 @@ _FORM = {
         "model": {
             "type": "string",
             "maxLength": 200,
-            "description": "that hears them; by default the service's own",
+            "description": "that recognises them; by default the service's own",
         },
         "side": {
             "type": "string",
@@ -207,19 +207,19 @@ async def _of_outputs(request: Request, service: Service) -> tuple[Baseline, lis
     limits = service.limits
     body = await receive_json(request, Limits(MAX_JSON, MAX_JSON, 0, limits.stall, limits.rate))
     try:
-        asked = BaselineRequest.model_validate_json(body)
+        wish = BaselineRequest.model_validate_json(body)
     except ValidationError as error:
         raise from_validation(error) from None
-    model = _model(asked.model)
+    model = _model(wish.model)
     await service.wait_for_archive()
     return await asyncio.to_thread(
         fitting.fit_outputs,
         service,
-        asked.name,
-        asked.outputs,
+        wish.name,
+        wish.outputs,
         model=model,
-        replace=asked.replace,
-        side=asked.side,
+        replace=wish.replace,
+        side=wish.side,
     )
 
 
@@ -227,17 +227,17 @@ async def _of_uploads(request: Request, service: Service) -> tuple[Baseline, lis
     with receiving(service):
         form = await receive(request, service.uploads, replace(service.limits, files=FILES))
     try:
-        asked = _fields(form.fields)
+        wish = _fields(form.fields)
         if not form.files:
             raise invalid([{"field": "file", "reason": "the form contains no recording"}])
-        fitting.check_free(asked.name, replace=asked.replace)
-        declared: LiveArguments = {"side": asked.side, "purpose": asked.purpose, "consent": asked.consent}
-        service.policy.demand(asked.side, asked.purpose, asked.consent)
-        service.policy.check(asked.side, "a baseline")
-        choice = ModelChoice(_model(asked.model) or service.settings.model)
+        fitting.check_free(wish.name, replace=wish.replace)
+        declared: LiveArguments = {"side": wish.side, "purpose": wish.purpose, "consent": wish.consent}
+        service.policy.demand(wish.side, wish.purpose, wish.consent)
+        service.policy.check(wish.side, "a baseline")
+        choice = ModelChoice(_model(wish.model) or service.settings.model)
         material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice, declared))
         item = await asyncio.to_thread(
-            fitting.fit_uploads, service, asked.name, material, choice, replace=asked.replace
+            fitting.fit_uploads, service, wish.name, material, choice, replace=wish.replace
         )
     finally:
         for file in form.files:

@@ -194,8 +194,8 @@ async def put(request: Request, id_: OutputId, number: Number) -> CorrectionView
     service, limits = service_of(request), service_of(request).limits
     body = await receive_json(request, Limits(MAX_JSON, MAX_JSON, 0, limits.stall, limits.rate))
     try:
-        asked = CorrectionRequest.model_validate_json(body)
-        label = check_label(asked.label)
+        wish = CorrectionRequest.model_validate_json(body)
+        label = check_label(wish.label)
     except ValidationError as error:
         raise from_validation(error) from None
     except ArchiveError as error:

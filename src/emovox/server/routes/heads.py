@@ -83,22 +83,22 @@ async def train(request: Request) -> StreamingResponse:
     service, limits = service_of(request), service_of(request).limits
     body = await receive_json(request, Limits(MAX_JSON, MAX_JSON, 0, limits.stall, limits.rate))
     try:
-        asked = HeadRequest.model_validate_json(body)
-        model = RecognitionOptions.parse({} if asked.model is None else {"model": asked.model}).model
+        wish = HeadRequest.model_validate_json(body)
+        model = RecognitionOptions.parse({} if wish.model is None else {"model": wish.model}).model
     except ValidationError as error:
         raise from_validation(error) from None
     try:
-        path = head_path(asked.name)
+        path = head_path(wish.name)
     except HeadError as error:
         raise invalid([{"field": "name", "reason": str(error)}]) from None
-    if path.exists() and not asked.replace:
-        raise Problem(409, "head-exists", f"there is a head {asked.name} already: replace=true trains it again")
-    chosen = await service.query.within(PATIENCE, _check, service, asked)
+    if path.exists() and not wish.replace:
+        raise Problem(409, "head-exists", f"there is a head {wish.name} already: replace=true trains it again")
+    chosen = await service.query.within(PATIENCE, _check, service, wish)
 
     def task(report: Report) -> dict[str, Any]:
-        return _train(service, asked, model or chosen, report)
+        return _train(service, wish, model or chosen, report)
 
-    work = service.trainings.start(asked.name, task)
+    work = service.trainings.start(wish.name, task)
 
     async def poll() -> Event:
         return (*work.state, work.ended)

@@ -2,9 +2,9 @@
 
 The client's first message is JSON: `LiveStart`. Then come binary messages of PCM, with channels interleaved, and
 in the end the text `{"type": "end"}`; `{"type": "pause"}` asks for patience until there is sound again. The
-service answers with the events of `Recognizer.live` (of version 1, or as the query's `events` says), with
-`{"type": "heartbeat"}` while there is nothing else to say, in version 2 with `{"type": "baseline", "baseline": …}`
-wherever what they are relative to becomes another, and in the end with
+service answers with the events of `Recognizer.live` (of version 2; the query's `events` may say so), with
+`{"type": "heartbeat"}` while there is nothing else to say, with `{"type": "baseline", "baseline": …}` wherever
+what they are relative to becomes another, and in the end with
 `{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one, and
 with `policy` where a side was declared; or, where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.errors import OutputsError, TooShortError
 from emovox.exports import check_values
 from emovox.inference.baseline_facts import BaselineFacts
-from emovox.inference.live import Event, EventsVersion, Live
+from emovox.inference.live import Event, Live
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Options, Request
 from emovox.inference.recognizer import Recognizer
@@ -105,8 +105,8 @@ class LiveStart(BaseModel):
 class _Stream:
     """One connection."""
 
-    def __init__(self, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
-        self._socket, self._start, self._version = socket, start, version
+    def __init__(self, socket: WebSocket, start: LiveStart) -> None:
+        self._socket, self._start = socket, start
         self._waiting: deque[NDArray[Any]] = deque()
         self._samples, self._seconds, self._bytes = 0, 0.0, 0  # of sound that waits
         self._changed = asyncio.Condition()
@@ -168,12 +168,11 @@ class _Stream:
 
     async def tell(self, events: Iterable[Event]) -> None:
         for event in events:
-            await self.send(event.to_dict(self._version))
+            await self.send(event.to_dict())
 
     async def tell_baseline(self, facts: BaselineFacts) -> None:
-        """Say what the following events are relative to; version 1 has no such message."""
-        if self._version != 1:
-            await self.send({"type": "baseline", "baseline": facts.model_dump(mode="json")})
+        """Say what the following events are relative to."""
+        await self.send({"type": "baseline", "baseline": facts.model_dump(mode="json")})
 
     async def send(self, data: dict[str, Any]) -> None:
         if not self.gone:
@@ -201,12 +200,14 @@ class _Stream:
 
 
 @router.websocket("/v1/live")
-async def live(socket: WebSocket, events: str = "1") -> None:
+async def live(socket: WebSocket, events: str = "2") -> None:
     """Recognise a stream as it comes."""
     service = cast("Service", socket.app.state.service)
     await socket.accept()
     try:
         start = await _first(socket)
+        if events != "2":
+            raise Problem(400, "unknown-version", "events must be 2: there is no other version")
         if service.policy.notice and not start.notice:
             detail = 'the policy demands that who speaks was told: say so with "notice": true'
             raise Problem(422, "notice-needed", detail)
@@ -214,7 +215,7 @@ async def live(socket: WebSocket, events: str = "1") -> None:
             raise Problem(503, "busy", "too many streams are open: try again later")
         service.streams += 1
         try:
-            await _run(service, socket, start, _version(events))
+            await _run(service, socket, start)
         finally:
             service.streams -= 1
     except WebSocketDisconnect:
@@ -225,12 +226,6 @@ async def live(socket: WebSocket, events: str = "1") -> None:
         await _close(
             socket, 1013 if problem.status == 503 else 1011 if problem.status == 500 else 1008, problem.kind
         )
-
-
-def _version(text: str) -> EventsVersion:
-    if text not in {"1", "2"}:
-        raise Problem(400, "unknown-version", "events must be 1 or 2")
-    return 2 if text == "2" else 1
 
 
 async def _first(socket: WebSocket) -> LiveStart:
@@ -249,8 +244,8 @@ async def _first(socket: WebSocket) -> LiveStart:
     return start
 
 
-async def _run(service: Service, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
-    stream = _Stream(socket, start, version)
+async def _run(service: Service, socket: WebSocket, start: LiveStart) -> None:
+    stream = _Stream(socket, start)
     parameters = start.to_options()
     choice, options = parameters.choice(service.settings.model), parameters.to_options()
     async with AsyncExitStack() as stack:
@@ -284,8 +279,14 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
         await stream.tell(await asyncio.to_thread(recognition.finish))
         if parameters.store and stream.seconds:
             await _store(service, save, choice, options, start.name)
+        missing = {} if save.problem is None else {"problem": from_error(save.problem).to_dict()}
         await stream.send(
-            {"type": "ended", "output": save.directory and save.directory.name, **_relation(recognition)}
+            {
+                "type": "ended",
+                "output": save.directory and save.directory.name,
+                **missing,
+                **_relation(recognition),
+            }
         )
         await _close(socket)
 

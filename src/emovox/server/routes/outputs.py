@@ -42,7 +42,7 @@ InResult = Annotated[
     RowsIn | None,
     Query(
         description="where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among "
-        "the outputs; by default as the job was asked, or else inline, unless they are too many"
+        "the outputs; by default as the job was asked, or else in the file"
     ),
 ]
 _FORMATS = "|".join(FORMATS)

@@ -19,7 +19,6 @@ class PolicyView(BaseModel):
     sides: list[Side] = Field(description="that may be declared as `side`: whose voice a recording is")
     talk_time_only: list[Side] = Field(description="those of which nothing else is inferred")
     require: list[Demand] = Field(description="what must be declared of a recording")
-    require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
     ethics: str | None = Field(description="reference of the approval that `research` needs")
     abstain: bool = Field(description="whether nothing is given where the model is unsure")
     retention: dict[str, float] = Field(
@@ -39,7 +38,6 @@ def policy(request: Request) -> PolicyView:
         sides=list(SIDES),
         talk_time_only=[side for side in SIDES if side in own.withheld],
         require=list(own.require),
-        require_side="side" in own.require,
         ethics=own.ethics,
         abstain=own.abstain,
         retention=dict(own.retention),

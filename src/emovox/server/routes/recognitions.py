@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from emovox.errors import TooLargeError
 from emovox.server.http.openapi import EXAMPLES, RECOGNITION, body
-from emovox.server.http.problems import responses
+from emovox.server.http.problems import from_error, responses
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.jobs.views import JobView, job_view
 from emovox.server.service import service_of
@@ -17,7 +17,8 @@ router = APIRouter(prefix="/v1", tags=["recognition"])
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The recognition: result.json. `Location` is the address of the stored outputs.",
+        "description": "The recognition: result.json. `Location` is the address of the stored outputs. Where "
+        "exports could not be made, `X-Emovox-Problem` has the problem, which names them.",
         "content": {"application/json": {"schema": RECOGNITION, "examples": EXAMPLES}},
     },
     202: {"description": "A job will recognise it. `Location` is the job's address.", "model": JobView},
@@ -47,15 +48,17 @@ async def recognize(request: Request) -> Response:
                     work = service.recognize(
                         file.token, file.name, submission.options, max_seconds=longest, progress=progress
                     )
-                    recognition, directory = await unless_gone(request, work)
+                    recognition, save = await unless_gone(request, work)
             except TooLargeError:
                 if longest == service.settings.max_duration:
                     raise
             else:
                 headers = {"Server-Timing": _server_timing(progress)}
-                if directory is not None:
-                    headers["Location"] = f"/v1/outputs/{directory.name}"
-                frames, stored = recognition.frames, directory is not None
+                if save.directory is not None:
+                    headers["Location"] = f"/v1/outputs/{save.directory.name}"
+                if save.problem is not None:
+                    headers |= from_error(save.problem).beside()
+                frames, stored = recognition.frames, save.directory is not None
                 inline = frames is None or frames.goes_inline(submission.options.frames, stored=stored)
                 pieces = recognition.json_pieces(inline=inline)
                 if frames is not None and inline:

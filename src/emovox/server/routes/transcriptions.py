@@ -11,13 +11,14 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from emovox.inference.recognition import Recognition
 from emovox.policy import parse_sides
+from emovox.saving import Save
 from emovox.server.http.events import event
 from emovox.server.http.openapi import transcription_body
 from emovox.server.http.problems import Problem, from_error, invalid, responses
@@ -47,6 +48,12 @@ class TranscriptionOptions(RecognitionOptions):
             "(`[angry] …`, by default in SRT) or `none`"
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _check_words(self) -> "TranscriptionOptions":
+        if self.words_of is not None:
+            raise ValueError("words_of is about words that there are already: here the transcriber gives them")
+        return self
 
 
 class _Route(APIRoute):
@@ -158,14 +165,16 @@ class _Work:
             return transcription.cues, transcription.lines
 
         try:
-            recognition, location = await self._recognize(self._options, words)
+            recognition, save = await self._recognize(self._options, words)
             kind, transcription = await transcribing
         finally:
             await _end(transcribing)
         content = await asyncio.to_thread(
             transcription.with_emotions, recognition, self._options.cues, self._service.settings.labels
         )
+        location, missing = _location(save), save.problem
         headers = {"Content-Type": kind} | ({} if location is None else {"Location": location})
+        headers |= {} if missing is None else from_error(missing).beside()
         return Response(content, headers=headers)
 
     async def _transcribe(self, answer: httpx.Response | None) -> tuple[str, Transcription]:
@@ -176,6 +185,8 @@ class _Work:
                 return await self._transcribe(asked)
         content = await self._transcriber.read(answer)
         kind = answer.headers.get("content-type", "application/octet-stream")
+        if kind.startswith("text/html"):  # as whisper.cpp calls its text; nothing of it is to be run here
+            kind = "text/plain; charset=utf-8"
         form = self._form.fields.get("response_format", "json")
         return kind, await asyncio.to_thread(Transcription, content, kind, form)
 
@@ -197,13 +208,15 @@ class _Work:
                 cues += _cues(part)
                 yield part
             said.set_result((cues, len(cues)))
-            recognition, location = await recognizing
-            for kind, data in events(recognition, location):
+            recognition, save = await recognizing
+            for kind, data in events(recognition, _location(save)):
                 yield event(kind, data).encode()
+            if save.problem is not None:
+                yield _problem(save.problem)
         except Exception as error:
             problem = from_error(error)
             if said.done():  # the words are complete, and only the emotions are missing
-                yield event(PROBLEM, {**problem.to_dict(), "type": PROBLEM, "kind": problem.kind}).encode()
+                yield _problem(problem)
             else:
                 yield event("error", _with_error(problem)).encode()
         finally:
@@ -213,9 +226,9 @@ class _Work:
 
     async def _recognize(
         self, options: TranscriptionOptions, words: Callable[[], Coroutine[Any, Any, Words]]
-    ) -> tuple[Recognition, str | None]:
-        """The recognition, and where its outputs are stored."""
-        recognition, directory = await self._service.recognize(
+    ) -> tuple[Recognition, Save]:
+        """The recognition, and how it was saved."""
+        return await self._service.recognize(
             self._file.token,
             self._file.name,
             options,
@@ -223,7 +236,16 @@ class _Work:
             progress=self._progress,
             words=words,
         )
-        return recognition, None if directory is None else f"/v1/outputs/{directory.name}"
+
+
+def _location(save: Save) -> str | None:
+    return None if save.directory is None else f"/v1/outputs/{save.directory.name}"
+
+
+def _problem(error: Exception) -> bytes:
+    """The event of what is missing beside the words."""
+    problem = from_error(error)
+    return event(PROBLEM, {**problem.to_dict(), "type": PROBLEM, "kind": problem.kind}).encode()
 
 
 def _file(form: Form, name: str | None) -> Upload:

@@ -1,3 +1,9 @@
+/** So many recordings, stretches of them, or some of both. */
+function labelled(count: number, stretches: number): string {
+  const noun = !stretches ? 'recording' : stretches === count ? 'stretch' : 'example'
+  return `${count} ${noun}${count === 1 ? '' : noun === 'stretch' ? 'es' : 's'}`
+}
+
 /** What is stored: the list, insights, comparison. */
 export const archive = {
   history: {
@@ -29,7 +35,7 @@ export const archive = {
   },
   insights: {
     title: 'Insights',
-    sum: 'What was heard',
+    sum: 'What was recognised',
     counts: (count: number, length: string) => `${count} ${count === 1 ? 'recording' : 'recordings'}, ${length}`,
     byEmotion: 'How often each emotion leads',
     byWhole:
@@ -52,7 +58,6 @@ export const archive = {
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
-    commands: 'By command',
     map: 'The map of the recordings',
     mapHint:
       'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
@@ -62,25 +67,25 @@ export const archive = {
     evaluations: 'How right the results are',
     evaluate: 'Compare with labels…',
     evaluateHint:
-      'A list (CSV, TSV or JSON lines) with the columns path and label: each recording that is stored by that name is compared with its label. Nothing is recognised again.',
-    recallOf: (recall: string, count: number) =>
-      `mean recall ${recall}, ${count} ${count === 1 ? 'recording' : 'recordings'}`,
+      'Lists (CSV, TSV or JSON lines) with the columns path and label, or what Praat, ELAN and Audacity write (TextGrid, EAF, labels as text), where call.TextGrid is about call.wav; several at once. What is stored of each recording, or stretch of one, is compared with its label. Nothing is recognised again.',
+    labelColumn: 'Column or tier',
+    recallOf: (recall: string, count: number, stretches: number) =>
+      `mean recall ${recall}, ${labelled(count, stretches)}`,
     figures: { unweighted: 'Mean recall', weighted: 'Right', macro_f1: 'Macro F1' },
     ends: (low: string, high: string) => `95 %: ${low} to ${high}`,
     trainedOn: (model: string, corpora: string) =>
-      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it never heard.`,
+      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it doesn’t know.`,
     recalls: 'Recall of each class',
     coverage: 'Accuracy over coverage',
     coverageText: (text: string) => `How many are right of the surest: ${text}`,
-    coverageHint: 'How many are right if only the surest share of the recordings is judged.',
+    coverageHint: 'How many are right if only the surest share is judged.',
     confusion: 'Who is taken for whom',
     confusionHint: 'A row for each label, a column for each verdict; darker is a larger share of the row.',
-    compared: (count: number, model: string) =>
-      `${count} ${count === 1 ? 'recording' : 'recordings'}, as ${model} recognised them without a baseline.`,
+    compared: (count: number, stretches: number, model: string) =>
+      `${labelled(count, stretches)}, as ${model} recognised them without a baseline.`,
     missing: (count: number, name: string) =>
-      `${count} of the list ${count === 1 ? 'isn’t' : 'aren’t'} stored, such as ${name}.`,
+      `Nothing that is stored could be compared with ${count} ${count === 1 ? 'label' : 'labels'}, such as that of ${name}.`,
     leftOut: (labels: string) => `Left out, as no class that competes: ${labels}.`,
-    train: 'Classes of your own, from examples of each.',
   },
   compare: {
     title: 'Comparison',

@@ -68,7 +68,7 @@ export const input = {
     finishing: 'Finishing…',
     starting: 'Starting the microphone…',
     curve: 'Scores of the last 30 seconds',
-    ribbon: 'What was heard so far',
+    ribbon: 'What was recognised so far',
     pause: 'Pause',
     goOn: 'Go on',
     paused: 'Paused',

@@ -11,8 +11,7 @@ export const problems = {
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
-    labels:
-      'These labels can’t be used: they are too few, or name nothing that the model knows or that is stored.',
+    labels: 'These labels can’t be used: the details say why.',
     'use-log':
       'The service’s log of use can’t be written, so it recognises nothing and gives no results: whoever runs it must see to the disk.',
     'not-found': 'There is nothing here.',
@@ -27,7 +26,7 @@ export const problems = {
     'unreadable-audio':
       'This isn’t a recording that can be read: it may be empty, damaged, protected, or no audio at all. Does it play elsewhere?',
     'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
-    'too-short': 'This recording is too short to hear anything in it.',
+    'too-short': 'This recording is too short for anything to be recognised in it.',
     'invalid-options': 'These options don’t go together.',
     filter: 'This rule can’t be used.',
     'no-such-flag': 'This flag isn’t there any more.',
@@ -69,6 +68,6 @@ export const problems = {
     'upload-breaks':
       'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
     'embeddings-only': 'The chosen model gives embeddings only, nothing to tell while you speak: choose another.',
-    'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
+    'streams-busy': 'The service listens to as many microphones as it may. Try again in a moment.',
   } as Record<string, string>,
 }

@@ -46,7 +46,7 @@ export const result = {
     without: 'Without a baseline',
     hint: (count: number, neutral: string) =>
       `${count} ${count === 1 ? 'recording' : 'recordings'}${neutral && `, of which ${neutral} are taken to be neutral`}`,
-    raw: 'As the model hears it by itself',
+    raw: 'The model’s own scores',
     relativeToLabel: 'Relative to',
     none: 'Nothing',
     noneHint: 'Voices, lines and rooms sound emotional by themselves: a baseline takes that away',
@@ -74,14 +74,15 @@ export const result = {
     twice: (count: number) =>
       `${count} of those chosen ${count === 1 ? 'is' : 'are'} the same again: each recording counts once.`,
     leftOut: (count: number) => `${count} ${count === 1 ? 'was' : 'were'} left out:`,
+    apart: (count: number) => `(${count}: each side of a call counts)`,
     few: 'Of fewer than twelve, what they happen to say counts much: it moves scores only part of the way.',
     of: (count: number) => `${count} ${count === 1 ? 'recording' : 'recordings'}`,
     unusable: 'its model isn’t installed, or has changed since',
     delete: (name: string) => `Delete the baseline ${name}`,
     deleteTitle: (name: string) => `Delete the baseline ${name}?`,
     deleteText:
-      'Results that are relative to it stay as they are. No recording can be heard relative to it any more.',
-    selfLive: 'From the eighth segment on, as far as it has been heard',
+      'Results that are relative to it stay as they are. No recording can be recognised relative to it any more.',
+    selfLive: 'From the eighth segment on, by what was said until then',
     holders: (names: string) => `These baselines have one of these recordings in them, or may have: ${names}.`,
     refit: 'Fit them again without',
     refitHint: 'Exactly as if they had never been in. Otherwise a trace of them stays in the sums.',
@@ -138,10 +139,12 @@ export const result = {
       'Nobody seems to speak: this is the emotion of noise or music, or unknown where only speech counts.',
     mostly_silence:
       'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
+    words_beyond_end: 'Lines of text begin after the end: are they another recording’s?',
+    words_without_speech: 'In most lines of text there is no speech: are they another recording’s?',
     no_head: 'This model gives embeddings only, and no emotion.',
-    baseline_short: 'Too little speech to be heard relative to itself: nothing is moved.',
+    baseline_short: 'Too little speech for scores relative to itself: nothing is moved.',
     unsure: 'The model isn’t sure: verdicts of so little confidence are wrong too often to be relied on.',
-    baseline_far: 'Unlike the recordings of the baseline: what is heard relative to it may be worse than without.',
+    baseline_far: 'Unlike the recordings of the baseline: scores relative to it may be worse than without.',
   } as Record<string, string>,
   log: {
     received: 'Received and checked',
@@ -171,9 +174,10 @@ export const result = {
     empty: 'Those in grey show segments or frames, which this result doesn’t have.',
     files: {
       'result.json': 'the result',
+      'frames.npz': 'The score of every 20 ms (NumPy)',
       'embedding.npy': 'embedding (NumPy)',
       'segment_embeddings.npy': 'embeddings of the segments',
-      'processed_audio.wav': 'what the model heard, 16 kHz',
+      'processed_audio.wav': 'what the model was given, 16 kHz',
     } as Record<string, string>,
   },
   code: {

@@ -1,5 +1,10 @@
 import type { Words } from '../en'
 
+/** So many recordings, stretches of them, or some of both. */
+function labelled(count: number, stretches: number): string {
+  return `${count} ${!stretches ? '条录音' : stretches === count ? '个片段' : '个例子'}`
+}
+
 /** What is stored: the list, insights, comparison. */
 export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   history: {
@@ -20,7 +25,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     chooseNone: '取消选择',
     open: (name) => `打开 ${name}`,
     delete: '删除',
-    deleteTitle: (count) => (count === 1 ? '删除这个录音的结果？' : `删除 ${count} 个录音的结果？`),
+    deleteTitle: (count) => (count === 1 ? '删除这条录音的结果？' : `删除 ${count} 条录音的结果？`),
     deleteText: '声音、结果和导出文件都会从磁盘上删除，十秒之内可以撤销。',
     deleted: (count) => `已删除 ${count} 项。`,
     unnamed: '未命名',
@@ -30,15 +35,15 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
   },
   insights: {
     title: '概览',
-    sum: '听到了什么',
-    counts: (count, length) => `${count} 个录音，共 ${length}`,
+    sum: '识别到了什么',
+    counts: (count, length) => `${count} 条录音，共 ${length}`,
     byEmotion: '各种情感得分最高的次数',
     byWhole: '按 result.json 中整段录音（包括静音）的得分统计；标题只看语音部分。',
     overTime: '逐日统计',
     values: '各项数值的平均',
     similar: '听起来相似的录音',
-    similarity: '嵌入向量的相似度',
-    similarHint: '按模型的嵌入向量在整个档案库中比较，100 % 表示同样的声音。',
+    similarity: '特征向量的相似度',
+    similarHint: '按模型的特征向量在整个档案库中比较，100 % 表示同样的声音。',
     noSimilar: '档案库中没有可与它比较的录音。',
     heads: '自己的类别与数值（分类头、回归头）',
     noHeads: '还没有分类头。',
@@ -52,16 +57,16 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     unmeasured: '未经测量：全部录音都用于训练',
     models: '模型，以及九种情感之外的输出',
     noOwn: '没有其他输出',
-    commands: '用命令完成',
     map: '录音地图',
     mapHint: '听起来相像的录音彼此靠近，方向没有含义。单击打开录音；方向键在录音间移动，回车打开。',
-    noMap: '还没有可画的内容：档案中有嵌入向量的录音才会出现在地图上。',
+    noMap: '还没有可画的内容：档案中有特征向量的录音才会出现在地图上。',
     mapPart: (shown, all, model) => `共 ${all} 条，显示其中由 ${model} 识别的最近 ${shown} 条。`,
     evaluations: '结果有多准',
     evaluate: '与标签对比…',
     evaluateHint:
-      '一份列表（CSV、TSV 或 JSON lines），含 path 和 label 两列：按名称找到已存储的录音，与标签对比，不重新识别。',
-    recallOf: (recall, count) => `平均召回率 ${recall}，${count} 条录音`,
+      '含 path 和 label 两列的列表（CSV、TSV 或 JSON lines），或 Praat、ELAN、Audacity 写的文件（TextGrid、EAF、文本标签；call.TextGrid 说的就是 call.wav），可以一次选多个。已存储的录音，或其中的一段，与标签对比，不重新识别。',
+    labelColumn: '列或层',
+    recallOf: (recall, count, stretches) => `平均召回率 ${recall}，${labelled(count, stretches)}`,
     figures: { unweighted: '平均召回率', weighted: '正确率', macro_f1: '宏平均 F1' },
     ends: (low, high) => `95 % 区间：${low} 到 ${high}`,
     trainedOn: (model, corpora) =>
@@ -69,13 +74,12 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     recalls: '各类的召回率',
     coverage: '覆盖率与正确率',
     coverageText: (text) => `在最有把握的录音中，正确的比例：${text}`,
-    coverageHint: '如果只判断最有把握的那一部分录音，其中有多少是正确的。',
+    coverageHint: '如果只判断最有把握的那一部分，其中有多少是正确的。',
     confusion: '哪类被认成哪类',
     confusionHint: '每行是一个标签，每列是一种结论；颜色越深，在该行中占比越大。',
-    compared: (count, model) => `${count} 条录音，采用 ${model} 在不用基线时的识别结果。`,
-    missing: (count, name) => `列表中有 ${count} 条没有存储，例如 ${name}。`,
+    compared: (count, stretches, model) => `${labelled(count, stretches)}，采用 ${model} 在不用基线时的识别结果。`,
+    missing: (count, name) => `有 ${count} 个标签没有可对比的存储结果，例如 ${name} 的。`,
     leftOut: (labels) => `未计入（不属于参与比较的类别）：${labels}。`,
-    train: '用每一类的例子训练自己的类别。',
   },
   compare: {
     title: '对比',
@@ -89,7 +93,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     same: '就语音而言大致相同：没有哪一项相差一成以上。',
     unknown: '只有带语音段的结果才能用文字说明；数字见下。',
     difference: '差值',
-    models: (models) => `这些分数出自不同的模型：${models}。`,
+    models: (models) => `这些得分出自不同的模型：${models}。`,
     recording: '录音',
     swap: '交换',
   },

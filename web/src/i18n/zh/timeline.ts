@@ -41,7 +41,7 @@ export const timeline: Pick<Words, 'timeline' | 'plane'> = {
     all: '全部',
     noFrames: '此结果没有随时间变化的曲线。',
     addFrames: '对已保存的声音逐帧识别',
-    noCurveYet: '此处没有分数',
+    noCurveYet: '此处没有得分',
     segments: '语音段',
     segmentsTable: (count) => `语音段列表（${count} 段）`,
     start: '开始',

@@ -1,4 +1,4 @@
-"""Seconds of speech in what was heard; unknown of what was archived before."""
+"""Seconds of speech in what was recognised; unknown of what was archived before."""
 
 import sqlalchemy as sa
 from alembic import op
