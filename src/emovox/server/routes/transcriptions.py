@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -48,6 +49,8 @@ class TranscriptionOptions(RecognitionOptions):
             "(`[angry] …`, by default in SRT) or `none`"
         ),
     ] = None
+
+    words_of: Annotated[str | None, SkipJsonSchema()] = None  # no option here, and refused in words
 
     @model_validator(mode="after")
     def _check_words(self) -> "TranscriptionOptions":
