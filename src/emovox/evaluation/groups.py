@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal
 
 from emovox.errors import LabelsError
 from emovox.evaluation.metrics import DRAWS
@@ -36,7 +37,7 @@ def resampled_column(columns: Collection[str], group: str | None, source: Path) 
     return column
 
 
-def noun_of(rows: Sequence[Labelled | Rated]) -> str:
+def noun_of(rows: Sequence[Labelled | Rated]) -> Literal["recording", "stretch", "example"]:
     """What rows are, in a word: each a recording, or each a stretch of one, or some are one and some the other."""
     stretches = sum(row.span is not None for row in rows)
     return "recording" if not stretches else "stretch" if stretches == len(rows) else "example"
