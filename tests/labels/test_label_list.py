@@ -53,6 +53,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
         ("x.csv", "path,label\na.wav,sad\na.wav,happy\n", "a.wav is labelled 'sad' and 'happy'"),
         ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "not valid CSV after line 1: field larger"),
         ("x.jsonl", "{\n", "line 1 is not valid JSON"),
+        ("x.JSON", '[{"path": "a.wav", "label": "sad"}]', "only JSON lines are read, an object in each line"),
         ("x.jsonl", "[1]\n", "line 1 is not a JSON object"),
     ],
 )

@@ -116,6 +116,8 @@ def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: 
     assert (gone.status_code, gone.json()["errors"][0]["reason"]) == (422, "there are no such outputs")
     assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
     assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
+    operation = beside.get("/openapi.json").json()["paths"][ROUTE]["post"]
+    assert "words_of" not in {item["name"] for item in operation["parameters"]}
 
 
 def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:

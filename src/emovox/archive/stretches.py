@@ -2,7 +2,7 @@
 
 It comes as near to recognising the stretch alone as it can without the sound. A recording of more than 30 s went
 through the model in windows that end where speech pauses: there the mean of the logits of the stretch's frames is
-what the model says of it. A shorter one was a single window, in which each frame heard all others, but its
+what the model says of it. A shorter one was a single window, in which each frame depends on all others, but its
 segments had windows of their own: there they count, by the seconds that they share with the stretch.
 """
 

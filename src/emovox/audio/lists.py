@@ -35,7 +35,10 @@ def rows(file: "io.BufferedReader[Any]", name: str) -> Iterator[dict[str, str]]:
     Raises:
         LabelsError: it can't be read.
     """
-    lines = Path(name).suffix.lower() in JSON_LINES
+    ending = Path(name).suffix.lower()
+    if ending == ".json":
+        raise LabelsError(f"{name}: of JSON only JSON lines are read, an object in each line, in a .jsonl file")
+    lines = ending in JSON_LINES
     try:
         encoding = "utf-16" if file.peek(2)[:2] in _UTF_16 else "utf-8-sig"
         with io.TextIOWrapper(file, encoding=encoding, newline="\n" if lines else "") as text:

@@ -198,12 +198,12 @@ def show(name: str, form: str, labels: str | None) -> None:
                 if segment["emotion"] is not None:
                     emotion = label(segment["emotion"], _language(labels))
                     times += f"  {100 * segment['confidence']:5.1f} %  {emotion}"
-                own = [
+                values = [
                     (f"{name}.{key}", value)
                     for name, item in segment["values"].items()
                     for key, value in item.items()
                 ]
-                times += "".join(f"  {printable(name)} {value:.2f}" for name, value in own)
+                times += "".join(f"  {printable(name)} {value:.2f}" for name, value in values)
                 click.echo(f"{'segment':12}{times}")
 
 

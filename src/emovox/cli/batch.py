@@ -255,9 +255,9 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
     facts += [f"{status.before:,} in earlier runs"] if status.before else []
     facts += [f"{status.failed + status.failed_before:,} failed"] if status.failed + status.failed_before else []
     model = status.model
-    heard_by = "" if model is None else f" by {model.name} {model.revision} ({model.precision})"
+    by_model = "" if model is None else f" by {model.name} {model.revision} ({model.precision})"
     lines.append(
-        f"{', '.join(facts)}; {status.seconds / 3600:,.2f} h of audio in {_clock(status.elapsed)}{heard_by}, "
+        f"{', '.join(facts)}; {status.seconds / 3600:,.2f} h of audio in {_clock(status.elapsed)}{by_model}, "
         f"{status.seconds / status.elapsed:,.1f} h per hour with {counted(status.workers, 'worker')}; "
         f"tables in {wish.out}"
     )

@@ -110,8 +110,8 @@ def forget_jobs(paths: list[Path]) -> None:
     from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
     from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
 
-    own = settings().outputs.resolve()
-    names = [path.name for path in paths if path.parent.resolve() == own]
+    root = settings().outputs.resolve()
+    names = [path.name for path in paths if path.parent.resolve() == root]
     if names and state_directory().is_dir():  # else no service has ever worked on these outputs
         database = open_database()
         Jobs(database, owner(state_directory())).forget_outputs(names)

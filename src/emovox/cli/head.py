@@ -11,6 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Steps
 from emovox.cli.report import bar, printable
+from emovox.evaluation.groups import plural
 from emovox.evaluation.value_metrics import FIGURES
 from emovox.inference.recognizer import Recognizer
 from emovox.models import head as heads
@@ -308,16 +309,15 @@ def _figure(number: float | None, digits: int = 3) -> str:
 
 
 def _print(item: Head) -> None:
-    facts = item.training
+    facts, nouns = item.training, plural(item.training.noun)
     how = facts.method if facts.penalty is None else f"{facts.method}, penalty {facts.penalty:g}"
     start = ", from the model's own head" if facts.own_head else ""
     apart = f"held out by {facts.group} ({facts.groups})" if facts.group else "held out one by one"
-    measured = f"nothing: too few {facts.group or 'recording'}s to hold any out"
+    measured = f"nothing: too few {f'{facts.group}s' if facts.group else nouns} to hold any out"
     if facts.unweighted is not None:
         measured = f"{100 * facts.unweighted:.1f} % unweighted recall, {apart}"
     elif facts.figures:
         measured = apart
-    what = "segments" if facts.corrections else "recordings"
     for key, value in {
         "head": item.name,
         "model": f"{item.model.name} {item.model.revision}",
@@ -337,4 +337,4 @@ def _print(item: Head) -> None:
         shown = "" if recall is None else f"{100 * recall:5.1f} %  {bar(recall)}"
         if (ends := facts.intervals.get(name)) is not None:
             shown += f"  {100 * ends[0]:.0f} – {100 * ends[1]:.0f} %"
-        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} {what}  {shown}".rstrip())
+        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} {nouns}  {shown}".rstrip())

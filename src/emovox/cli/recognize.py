@@ -287,6 +287,6 @@ def _source(file: str | Path, *, again: bool) -> Iterator[tuple[str | Path | Bin
 def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path | None]) -> str:
     """One line: how much was recognised, by which model, how fast, and where it was saved."""
     paths = [directory for directory in saved if directory is not None]
-    place = "" if not paths else f"; saved in {paths[0]}" if len(paths) == 1 else f"; saved in {paths[0].parent}/"
-    heard_by = f"{model.name} {model.revision} ({model.precision})"
-    return f"{counted(len(saved), 'recording')}, {seconds:.1f} s of audio in {elapsed:.1f} s by {heard_by}{place}"
+    end = "" if not paths else f"; saved in {paths[0]}" if len(paths) == 1 else f"; saved in {paths[0].parent}/"
+    name = f"{model.name} {model.revision} ({model.precision})"
+    return f"{counted(len(saved), 'recording')}, {seconds:.1f} s of audio in {elapsed:.1f} s by {name}{end}"

@@ -196,8 +196,8 @@ class Table(Report):
             more = _tracks(recognition.recording) if code == SILENT_TRACK else ""
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
 
-    def _emotions(self, found: Recognition) -> Iterator[str]:
-        for emotion, score in found.top(self.top):
+    def _emotions(self, recognition: Recognition) -> Iterator[str]:
+        for emotion, score in recognition.top(self.top):
             shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
             yield f"{set_cell_size(shown, self._label)}  {100 * score:5.1f} %  {bar(score)}".rstrip()
 

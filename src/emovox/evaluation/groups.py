@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal
 
 from emovox.errors import LabelsError
 from emovox.evaluation.metrics import DRAWS
@@ -36,6 +37,17 @@ def resampled_column(columns: Collection[str], group: str | None, source: Path) 
     return column
 
 
+def noun_of(rows: Sequence[Labelled | Rated]) -> Literal["recording", "stretch", "example"]:
+    """What rows are, in a word: each a recording, or each a stretch of one, or some are one and some the other."""
+    stretches = sum(row.span is not None for row in rows)
+    return "recording" if not stretches else "stretch" if stretches == len(rows) else "example"
+
+
+def plural(noun: str) -> str:
+    """Several of what `noun_of` says."""
+    return "stretches" if noun == "stretch" else f"{noun}s"
+
+
 class Examples:
     """What is evaluated: recordings, stretches of recordings, or both.
 
@@ -55,13 +67,12 @@ class Examples:
     @property
     def noun(self) -> str:
         """What each is: `recording`, `stretch`, or `example` where there are both."""
-        stretches = self.stretches
-        return "recording" if not stretches else "stretch" if stretches == self.count else "example"
+        return noun_of([*self.rows, *self.failed])
 
     @property
     def nouns(self) -> str:
         """What they are."""
-        return "stretches" if self.noun == "stretch" else f"{self.noun}s"
+        return plural(self.noun)
 
     @property
     def count(self) -> int:

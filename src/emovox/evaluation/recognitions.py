@@ -54,8 +54,8 @@ def recognitions(
         except (PolicyError, AudioError) as error:
             yield row, error.reason if isinstance(error, AudioError) else str(error)
             continue
-        own = replace(options if sides is None else replace(options, side=sides), **notes)
-        [result] = recognizer.recognize_together([Request(sound, own, state_sink=state_sink)])
+        row_options = replace(options if sides is None else replace(options, side=sides), **notes)
+        [result] = recognizer.recognize_together([Request(sound, row_options, state_sink=state_sink)])
         if isinstance(result, DecoderError):  # not the recording's fault
             raise result
         if isinstance(result, EmovoxError):

@@ -20,13 +20,13 @@ def clips_table(evaluation: Evaluation) -> str:
     text = io.StringIO()
     write = writer(text)
     verdict = ["prediction", "confidence", *evaluation.names]
-    own = ["path", "label", *verdict, "failure", f"label{_OF_LIST}"]
+    columns = ["path", "label", *verdict, "failure", f"label{_OF_LIST}"]
     sides = [evaluation.scores]
     if evaluation.without is not None:
         sides.append(evaluation.without.scores)
-        own += [f"{name}{WITHOUT}" for name in verdict]
+        columns += [f"{name}{WITHOUT}" for name in verdict]
     theirs = _columns([*evaluation.rows, *evaluation.failed])
-    write([*own, *_names(theirs, own)])
+    write([*columns, *_names(theirs, columns)])
 
     def of_list(row: Labelled) -> list[str]:
         return [row.groups.get(name, "") for name in theirs]
@@ -50,10 +50,10 @@ def values_table(evaluation: ValueEvaluation) -> str:
     text = io.StringIO()
     write = writer(text)
     names = evaluation.names
-    own = ["path", *names, *(f"{evaluation.name}.{name}" for name in names), "failure"]
-    own += [f"{name}{_OF_LIST}" for name in names]
+    columns = ["path", *names, *(f"{evaluation.name}.{name}" for name in names), "failure"]
+    columns += [f"{name}{_OF_LIST}" for name in names]
     theirs = _columns([*evaluation.rows, *evaluation.failed])
-    write([*own, *_names(theirs, own)])
+    write([*columns, *_names(theirs, columns)])
 
     def given(row: Rated) -> list[str]:
         ratings = [f"{row.values[name]:g}" if name in row.values else "" for name in names]
@@ -85,6 +85,6 @@ def _columns(rows: Sequence[Labelled | Rated]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.groups))
 
 
-def _names(theirs: Sequence[str], own: Sequence[str]) -> list[str]:
+def _names(theirs: Sequence[str], columns: Sequence[str]) -> list[str]:
     """Names of the list's columns that none of the table's has."""
-    return [f"{name}{_OF_LIST}" if name in own else name for name in theirs]
+    return [f"{name}{_OF_LIST}" if name in columns else name for name in theirs]

@@ -135,8 +135,8 @@ class Layout:
 
     def frame_columns(self) -> list[str]:
         """The columns of frames; all are numbers."""
-        own = [f"{name}.{label}" for name, labels in self.labels.items() for label in labels]
-        names = [*_FRAME, *own]
+        columns = [f"{name}.{label}" for name, labels in self.labels.items() for label in labels]
+        names = [*_FRAME, *columns]
         if self.relative:
             names += [f"{name}{WITHOUT}" for name in NAMES]
             names += [f"{name}.{label}{WITHOUT}" for name in self.own_moved for label in self.labels[name]]
@@ -187,9 +187,9 @@ class Layout:
         cells: list[Cell] = [best, (scores or {}).get(best or "")]
         cells += map((scores or {}).get, NAMES)
         for name in self.own_moved:
-            own = readouts.get(name)
-            cells += [None, None] if own is None else [own.label, own.confidence]
-            cells += map(((own and own.scores) or {}).get, self.labels[name])
+            item = readouts.get(name)
+            cells += [None, None] if item is None else [item.label, item.confidence]
+            cells += map(((item and item.scores) or {}).get, self.labels[name])
         return cells
 
     def readout_cells(self, readouts: Mapping[str, ReadoutResult]) -> list[Cell]:

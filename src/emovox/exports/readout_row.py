@@ -96,9 +96,9 @@ def _bands(
             continue
         lines.append((values[label], segment.start, segment.end))
         first, last = np.searchsorted(times, [segment.start, segment.end])
-        own = numbers[first:last][np.isfinite(numbers[first:last])]
-        if len(own):
-            low, high = np.percentile(own, [10, 90]).tolist()
+        finite = numbers[first:last][np.isfinite(numbers[first:last])]
+        if len(finite):
+            low, high = np.percentile(finite, [10, 90]).tolist()
             start, end = segment.start, segment.end
             corners.append([(start, low), (end, low), (end, high), (start, high)])
     bands = PolyCollection(corners, facecolors=colour, alpha=0.13, linewidths=0, zorder=1.5, label=f"_{label}")

@@ -167,11 +167,11 @@ def _declared(recognition: Recognition) -> Iterator[tuple[str, str]]:
 
 def _of_summary(summary: SpeechSummary, words: dict[str, str], language: str) -> Iterator[str]:
     """Shares as a bar with a legend, the arc and the peaks as tables."""
-    own = list(summary.scores)
+    names = list(summary.scores)
     shares = [
         (label(name, language), share, f"background:{BY_NAME[name].colour}")
         if name in BY_NAME
-        else (label(name, language), share, f"background:{palette.colour(own.index(name))}")
+        else (label(name, language), share, f"background:{palette.colour(names.index(name))}")
         for name, share in summary.shares.items()
     ]
     shares += [(words["unsure"], summary.unsure, "")] if summary.unsure else []

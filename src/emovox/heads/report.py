@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from emovox.evaluation.groups import plural
 from emovox.evaluation.html_page import Page
 from emovox.evaluation.plots import draw_confusions, draw_curve, draw_reliability
 from emovox.heads.training import Trained
@@ -13,22 +14,23 @@ def head_report(trained: Trained) -> Page:
     head, fit = trained.head, trained.fit
     facts, model = head.training, head.model
     page = Page(f"Head “{head.name}”")
-    clips, kind = sum(facts.clips.values()), "corrected segments" if facts.corrections else "recordings"
+    nouns = plural(facts.noun)
+    examples = f"{sum(facts.clips.values())} {'corrected ' if facts.corrections else ''}{nouns}"
     page.text(
-        f"{len(head.classes)} classes from {clips} {kind}, on embeddings of {model.name} {model.revision}; "
+        f"{len(head.classes)} classes from {examples}, on embeddings of {model.name} {model.revision}; "
         f"trained on {facts.created_at:%Y-%m-%d %H:%M} UTC by Emovox {facts.emovox}."
     )
     page.text(_how(trained))
     page.heading("Recall")
     if fit.before is None or fit.after is None:
-        page.table(["class", "recordings"], list(facts.clips.items()))
-        page.text("Too few recordings or groups to hold any out: nothing was measured.")
+        page.table(["class", nouns], list(facts.clips.items()))
+        page.text(f"Too few {nouns} or groups to hold any out: nothing was measured.")
     else:
         _measured(page, trained)
     if trained.failures:
         page.heading("Left out")
-        page.text("These recordings could not be used; no figure above counts them.")
-        page.table(["recording", "why"], trained.failures)
+        page.text(f"These {nouns} could not be used; no figure above counts them.")
+        page.table([facts.noun, "why"], trained.failures)
     return page
 
 
@@ -44,14 +46,15 @@ def _how(trained: Trained) -> str:
     choice = " Method and penalty were chosen on the same parts, which flatters the figures a little."
     chosen = choice if trained.fit.chosen else ""
     voices = "" if facts.group else (
-        " The speakers are not known, so the figures flatter: the head may have been fitted to other recordings "
-        "of a voice that was held out. Add a column “speaker”."
+        " The speakers are not known, so the figures flatter: the head may have been fitted to other "
+        f"{plural(facts.noun)} of a voice that was held out. Add a column “speaker”."
     )  # fmt: skip
     return f"{kind}{start}. Measured on what was held out in {facts.folds} parts, {apart}.{chosen}{voices}"
 
 
 def _measured(page: Page, trained: Trained) -> None:
-    fit, classes = trained.fit, trained.head.classes
+    fit, classes, noun = trained.fit, trained.head.classes, trained.head.training.noun
+    nouns = plural(noun)
     assert fit.before is not None  # noqa: S101
     assert fit.after is not None  # noqa: S101
     after = fit.after
@@ -61,7 +64,7 @@ def _measured(page: Page, trained: Trained) -> None:
     )
     counts = fit.held_out.counts
     page.table(
-        ["class", "recordings", "recall", "95 %", "mistaken for"],
+        ["class", nouns, "recall", "95 %", "mistaken for"],
         [
             (name, counts[name], after.recalls[name], _between(trained, name), _instead(trained, name))
             for name in after.classes
@@ -69,7 +72,7 @@ def _measured(page: Page, trained: Trained) -> None:
     )
     if alone := _alone(trained):
         page.text(
-            f"{', '.join(alone)}: all recordings are of one {trained.head.training.group}, so the head that is "
+            f"{', '.join(alone)}: all {nouns} are of one {trained.head.training.group}, so the head that is "
             "measured on them has no example of the class; its recall says nothing."
         )
     page.picture(partial(draw_confusions, tables={"held out": after.to_dict()}, names=classes), "Confusion matrix")
@@ -77,34 +80,34 @@ def _measured(page: Page, trained: Trained) -> None:
     page.text(
         f"Expected calibration error {fit.before.calibration_error:.3f}, and {after.calibration_error:.3f} with "
         f"logits divided by the temperature {fit.temperature:.2f}, as in the head (each part with the temperature "
-        "of the others; on few recordings it keeps the head unsure, even if all of them are right). On the line, "
-        "a confidence of 70 % is right for 70 % of the recordings."
+        f"of the others; on few {nouns} it keeps the head unsure, even if all of them are right). On the line, "
+        f"a confidence of 70 % is right for 70 % of the {nouns}."
     )
     page.picture(
         partial(draw_reliability, tables={"before": fit.before.to_dict(), "after": after.to_dict()}),
         "Reliability before and after",
     )
     if fit.curve:
-        page.heading("Would more recordings help?")
+        page.heading(f"Would more {nouns} help?")
         page.picture(partial(draw_curve, curve=fit.curve, chance=1 / len(classes)), "Learning curve")
         page.table(
             ["examples of a class", "unweighted recall", "lowest draw", "highest draw"],
             [(size, mean, low, high) for size, low, mean, high in fit.curve],
         )
-        page.text("Held-out recall with fewer recordings of each class, drawn at random.", note=True)
+        page.text(f"Held-out recall with fewer {nouns} of each class, drawn at random.", note=True)
     page.heading("Labels to check")
     if not trained.doubts:
-        page.text("None: the head agrees with the label of every recording that was held out.")
+        page.text(f"None: the head agrees with the label of every {noun} that was held out.")
         return
     page.text(
         "When these were held out, the head disagreed with their label; the surest come first. Some labels will "
-        "be wrong, some recordings ambiguous, and sometimes the head is wrong: listen to them."
+        f"be wrong, some {nouns} ambiguous, and sometimes the head is wrong: listen to them."
     )
     rows = [
         (doubt.name, doubt.label, doubt.prediction, why)
         for doubt, why in zip(trained.doubts, _why(trained), strict=True)
     ]
-    page.table(["recording", "label", "head", "why"], rows)
+    page.table([noun, "label", "head", "why"], rows)
 
 
 def _between(trained: Trained, name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.evaluation.groups import noun_of
 from emovox.evaluation.metrics import bootstrap, measure, wilson
 from emovox.heads.dataset import embed
 from emovox.heads.fitting import Examples, FitProgress, FitResult, Method, check, fit_head
@@ -162,6 +163,7 @@ def train_on(
         own_head=own is not None,
         penalty=fit.penalty,
         temperature=fit.temperature,
+        unit=noun_of(material.rows),
         clips=examples.counts,
         group=material.group,
         groups=None if examples.groups is None else len(set(examples.groups)),

@@ -3,7 +3,7 @@
 from functools import partial
 from math import isnan
 
-from emovox.evaluation.groups import resampling
+from emovox.evaluation.groups import plural, resampling
 from emovox.evaluation.html_page import Page
 from emovox.evaluation.plots import draw_values
 from emovox.evaluation.value_metrics import FIGURES
@@ -14,6 +14,7 @@ def value_report(trained: TrainedValues) -> Page:
     """The page about a trained head of values."""
     head, fit = trained.head, trained.fit
     facts, model = head.training, head.model
+    noun, nouns = facts.noun, plural(facts.noun)
     assert head.range is not None  # noqa: S101  a head of values has one
     low, high = head.range
     page = Page(f"Head “{head.name}”")
@@ -32,8 +33,8 @@ def value_report(trained: TrainedValues) -> Page:
                 for figure, words in FIGURES.items()
             ],
         )
-        page.table(["", "recordings"], list(facts.clips.items()))
-        page.text(f"Intervals: {resampling(facts.group, facts.groups or 0)}.", note=True)
+        page.table(["", nouns], list(facts.clips.items()))
+        page.text(f"Intervals: {resampling(facts.group, facts.groups or 0, nouns)}.", note=True)
         draw = partial(
             draw_values,
             values=fit.predictions,
@@ -45,12 +46,12 @@ def value_report(trained: TrainedValues) -> Page:
         page.heading("Ratings to check")
         _doubts(page, trained)
     else:
-        page.table(["", "recordings"], list(facts.clips.items()))
+        page.table(["", nouns], list(facts.clips.items()))
         page.text("Too few groups to hold any out: nothing was measured.")
     if trained.failures:
         page.heading("Left out")
-        page.text("These recordings could not be used; no figure above counts them.")
-        page.table(["recording", "why"], trained.failures)
+        page.text(f"These {nouns} could not be used; no figure above counts them.")
+        page.table([noun, "why"], trained.failures)
     return page
 
 
@@ -61,8 +62,8 @@ def _how(trained: TrainedValues) -> str:
         return f"{kind}."
     apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "one by one"
     voices = "" if facts.group else (
-        " The speakers are not known, so the figures flatter: the head may have been fitted to other recordings "
-        "of a voice that was held out. Add a column “speaker”."
+        " The speakers are not known, so the figures flatter: the head may have been fitted to other "
+        f"{plural(facts.noun)} of a voice that was held out. Add a column “speaker”."
     )  # fmt: skip
     return (
         f"{kind}. Measured on what was held out in {facts.folds} parts, {apart}. The penalty was chosen on the "
@@ -71,15 +72,16 @@ def _how(trained: TrainedValues) -> str:
 
 
 def _doubts(page: Page, trained: TrainedValues) -> None:
+    noun = trained.head.training.noun
     if not trained.doubts:
-        page.text("None: no rating is far from what the head gave when the recording was held out.")
+        page.text(f"None: no rating is far from what the head gave when the {noun} was held out.")
         return
     page.text(
         "When these were held out, the head was farthest from their rating. Some ratings will be wrong, some "
-        "recordings ambiguous, and sometimes the head is wrong: listen to them."
+        f"{plural(noun)} ambiguous, and sometimes the head is wrong: listen to them."
     )
     page.table(
-        ["recording", "value", "rating", "head"],
+        [noun, "value", "rating", "head"],
         [(doubt.name, doubt.value, doubt.rating, doubt.prediction) for doubt in trained.doubts],
     )
 

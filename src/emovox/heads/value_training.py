@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from emovox.errors import LabelsError
+from emovox.evaluation.groups import noun_of
 from emovox.evaluation.value_metrics import rounded
 from emovox.heads.dataset import embed
 from emovox.heads.fitting import FitProgress
@@ -114,6 +115,7 @@ def train_values(
         own_head=False,
         penalty=fit.penalty,
         temperature=1.0,
+        unit=noun_of(rows),
         clips=examples.counts,
         group=column,
         groups=None if examples.groups is None else len(set(examples.groups)),

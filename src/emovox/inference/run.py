@@ -277,10 +277,10 @@ class InferenceRun:
 
     def _state(self, recording: RecordingFacts, created_at: datetime) -> RunState:
         options, segments = self._options, self._segments.all if self._has_segments else []
-        own = options.embedding or any(
+        with_embeddings = options.embedding or any(
             item.function is not None and item.readout.kind != "window" for item in self._readouts
         )  # otherwise nothing asks for the embeddings of segments, which would be most of what is kept
-        arrays = stack([self._whole, self._spoken, *segments], embeddings=2 + len(segments) * own)
+        arrays = stack([self._whole, self._spoken, *segments], embeddings=2 + len(segments) * with_embeddings)
         if options.by_frame:
             arrays |= {f"curve.{index}": curve.logits for index, curve in enumerate(self._curves)}
         for name, rows in (("counted", self._frame_speech), ("frames", self._frames)):

@@ -253,9 +253,9 @@ def _leading(names: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure
 
 def _mixed(names: list[str], leading: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure: Flags) -> bool:
     """Whether two are level that aren't what most of the speech is like."""
-    own = np.isin(np.array(names)[scores.argmax(axis=1)], leading)
+    mask = np.isin(np.array(names)[scores.argmax(axis=1)], leading)
     sure = np.where(unsure, 0.0, seconds)
-    return len(leading) > 1 and float(sure[own].sum()) < MOST * float(sure.sum())
+    return len(leading) > 1 and float(sure[mask].sum()) < MOST * float(sure.sum())
 
 
 def _peaks(segments: Sequence[_Segment], names: list[str], scores: arc.Numbers, unsure: Flags) -> list[Peak]:

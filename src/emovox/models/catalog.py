@@ -225,7 +225,7 @@ def found_snapshot(entry: CatalogModel) -> Path | None:
     ids = (("hf", entry.huggingface), ("ms", entry.modelscope))
     repositories = (Repository(prefix, id_, entry.revision) for prefix, id_ in ids if id_)
     places = (caches.find(repository, entry.layout) for repository in repositories)
-    return next((place for place in places if place is not None), None)
+    return next((path for path in places if path is not None), None)
 
 
 def snapshot_path(name: str) -> Path:

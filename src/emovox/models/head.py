@@ -35,7 +35,11 @@ class Training(FittedFacts):
     own_head: bool = Field(description="whether it started from the model's own head")
     penalty: float | None = Field(None, description="of the weights; null for prototypes")
     temperature: float = Field(gt=0, description="by which logits were divided, so that confidence is true")
-    clips: dict[str, int] = Field(description="recordings of each class, or that have a rating of each value")
+    unit: Literal["recording", "stretch", "example"] = Field(
+        "recording",
+        description="what its examples are: recordings, stretches of them, or, `example`, some of each",
+    )
+    clips: dict[str, int] = Field(description="examples of each class, or that have a rating of each value")
     group: str | None = Field(None, description="column whose values were held out together")
     groups: int | None = Field(None, description="how many values it has")
     folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
@@ -68,6 +72,11 @@ class Training(FittedFacts):
         "file; null: not known, as in heads of 0.1",
         repr=False,
     )
+
+    @property
+    def noun(self) -> str:
+        """What its examples are, in a word."""
+        return "segment" if self.corrections else self.unit
 
     def knows(self, sha256: str) -> bool:
         """Whether the head was trained on the recording with this checksum, as far as is known."""

@@ -136,10 +136,10 @@ class Evaluations:
             if path.suffix.lower() == ".yaml":
                 raise LabelsError(f"{name}: a database in audformat is read where its tables are: emovox evaluate")
             try:
-                own = read_labels(path, labels=label_column, recording=stored.recording_of)
+                labels = read_labels(path, labels=label_column, recording=stored.recording_of)
             except LabelsError as error:
                 raise LabelsError(str(error).replace(str(path), name)) from None
-            for row in own:
+            for row in labels:
                 other = rows.setdefault(row.name, row)
                 if other.label != row.label:
                     raise LabelsError(f"{name}: {row.name} is labelled {other.label!r} and {row.label!r}")

@@ -70,11 +70,11 @@ class FlagsOf:
             return by_id
         for name, rule in self._rules.items():
             try:
-                own = self._view.moments_of(records, rule)
+                moments_by_id = self._view.moments_of(records, rule)
             except (FilterError, PolicyError):  # of a model whose recordings are gone, or a side
                 if name == self._chosen:
                     raise
                 continue
-            for id_, moments in own.items():
+            for id_, moments in moments_by_id.items():
                 by_id.setdefault(id_, {})[name] = [MomentView(**moment.to_dict()) for moment in moments]
         return by_id

@@ -240,10 +240,10 @@ def _summed(curves: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.uint8
     step = BLOCK // COARSE
     for at in range(0, len(edges), step):
         rows = np.asarray(curves[at * COARSE : (at + step) * COARSE], dtype=np.float32)
-        own = edges[: -(-len(rows) // COARSE)]
-        known = np.isfinite(rows)
-        sums[at : at + step] = np.add.reduceat(np.where(known, rows, 0), own)
-        counts[at : at + step] = np.add.reduceat(known, own, dtype=np.uint8)
+        starts = edges[: -(-len(rows) // COARSE)]
+        finite = np.isfinite(rows)
+        sums[at : at + step] = np.add.reduceat(np.where(finite, rows, 0), starts)
+        counts[at : at + step] = np.add.reduceat(finite, starts, dtype=np.uint8)
     return sums, counts
 
 

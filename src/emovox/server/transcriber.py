@@ -167,8 +167,8 @@ async def _body(before: bytes, sound: BinaryIO, after: bytes) -> AsyncIterator[b
 
 def _refusal(answer: httpx.Response, content: bytes) -> Problem:
     """What a client is told where the transcriber refuses."""
-    status, said = answer.status_code, _message(content)
-    words = f": {said}" if said else ""
+    status, message = answer.status_code, _message(content)
+    words = f": {message}" if message else ""
     if status in {401, 403}:
         log.error("the transcriber refuses the service's key (EMOVOX_TRANSCRIBER_KEY)")
         return _bad("the transcriber refuses the service's key: EMOVOX_TRANSCRIBER_KEY")

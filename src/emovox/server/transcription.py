@@ -84,11 +84,11 @@ class Transcription:
         every = dict(zip(self._places, lines, strict=True))
         numbers = count()
 
-        def edit(_: Cue, said: str) -> str:
+        def edit(_: Cue, text: str) -> str:
             line = every.get(next(numbers))
             if line is None or not is_judged(line) or line.emotion == "unknown":
-                return said
-            return _classed(line, said) if mark == "class" else f"[{verdict(line, language).text}] {said}"
+                return text
+            return _classed(line, text) if mark == "class" else f"[{verdict(line, language).text}] {text}"
 
         return edited(self._captions, edit).encode("utf-8", "replace")
 
@@ -132,8 +132,8 @@ def events(recognition: Recognition, location: str | None) -> Iterator[tuple[str
     yield "emovox.done", {"type": "emovox.done", **whole(recognition), **stored}
 
 
-def _classed(line: Line, said: str) -> str:
+def _classed(line: Line, text: str) -> str:
     lead = verdict(line, "en")
     if lead.confidence is None:  # values are no class
-        return said
-    return f"<c.{_NO_CLASS.sub('-', lead.text)}>{said}</c>"
+        return text
+    return f"<c.{_NO_CLASS.sub('-', lead.text)}>{text}</c>"

@@ -114,11 +114,11 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
     return 0 if server.started else 1
 
 
-def _tell_policy(own: Policy, *, reachable: bool) -> None:
+def _tell_policy(chosen: Policy, *, reachable: bool) -> None:
     """Log of whose voice emotions are inferred; and how to choose, if others can reach it and nobody chose."""
-    if own.given or reachable:
-        hint = "" if own.given else "; EMOVOX_POLICY=eu or the path of a policy.toml chooses another"
-        log.info("%s%s", own.sentence, hint)
+    if chosen.given or reachable:
+        hint = "" if chosen.given else "; EMOVOX_POLICY=eu or the path of a policy.toml chooses another"
+        log.info("%s%s", chosen.sentence, hint)
 
 
 def make_server(app: FastAPI, *, host: str, port: int) -> Server:

@@ -89,11 +89,11 @@ class LabelStudio:
         content = await self._json(f"api/projects/{project}/export?exportType=JSON")
         return [task for task in content if isinstance(task, dict)] if isinstance(content, list) else []
 
-    async def fetch(self, place: str, uploads: Uploads, limit: int) -> Upload:
+    async def fetch(self, address: str, uploads: Uploads, limit: int) -> Upload:
         """Fetch a task's recording, which the caller deletes.
 
         Args:
-            place: as the task's data has it, `/data/upload/1/a.wav`.
+            address: as the task's data has it, `/data/upload/1/a.wav`.
             uploads: where it goes.
             limit: of its size, bytes.
 
@@ -101,7 +101,7 @@ class LabelStudio:
             AudioError: it is elsewhere, isn't there, or is too large.
             Problem: Label Studio can't be reached, or refuses; there is no room for it.
         """
-        url = self._own(place)
+        url = self._own(address)
         token, file = uploads.create()
         size = 0
         try:
@@ -128,10 +128,10 @@ class LabelStudio:
         name = PurePosixPath(url.params.get("d") or url.path).name
         return Upload(token, name or None, size)
 
-    def _own(self, place: str) -> httpx.URL:
+    def _own(self, address: str) -> httpx.URL:
         """The address of a task's recording, if it is Label Studio's own."""
         try:
-            url = self._url.join(place if len(place) <= 4096 else "")
+            url = self._url.join(address if len(address) <= 4096 else "")
         except httpx.InvalidURL:
             url = httpx.URL()
         if (url.scheme, url.host, url.port, url.userinfo) != (
@@ -146,9 +146,9 @@ class LabelStudio:
             )
         return url
 
-    async def _json(self, place: str) -> Any:
+    async def _json(self, address: str) -> Any:
         content = bytearray()
-        async with self._get(self._url.join(place)) as answer:
+        async with self._get(self._url.join(address)) as answer:
             if answer.status_code in {403, 404}:
                 raise _bad("Label Studio has no such project, or the owner of its key doesn't see it")
             if answer.status_code != 200:

@@ -78,19 +78,19 @@ class Lesson:
         self._project = project
         self._tasks = [task for task in tasks if isinstance(task.get("data"), dict)]
         self._usable: dict[str, frozenset[str]] = {}
-        told = []
+        tallies = []
         for control in controls:
             counts = Counter(item.label for task in self._tasks for item in annotated(task, control))
             labels = frozenset(label for label, count in counts.items() if count >= LEAST)
             if len(labels) >= 2:
                 self._usable[control.name] = labels
             words = ", ".join(f"{label} ({count})" for label, count in sorted(counts.items())) or "none"
-            told.append(f"{control.name}: {words}")
+            tallies.append(f"{control.name}: {words}")
         self.controls = [control for control in controls if control.name in self._usable]
         if not self.controls:
             raise LabelsError(
                 f"a head needs two labels or more, each given {LEAST} times, better five; there are "
-                f"{'; '.join(told)}"
+                f"{'; '.join(tallies)}"
             )
 
     def train(self, service: Service, loop: asyncio.AbstractEventLoop, report: Report) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def annotated(task: Mapping[str, Any], control: Control) -> Iterator[Annotated]:
     if not annotations:
         return
     latest = max(annotations, key=lambda item: (bool(item.get("ground_truth")), str(item.get("updated_at"))))
-    kind, known = control.kind.lower(), {label.value for label in control.labels}
+    kind, names = control.kind.lower(), {label.value for label in control.labels}
     for result in latest["result"]:
         value = result.get("value") if isinstance(result, dict) else None
         if not isinstance(value, dict) or (result.get("from_name"), result.get("type")) != (control.name, kind):
@@ -193,7 +193,7 @@ def annotated(task: Mapping[str, Any], control: Control) -> Iterator[Annotated]:
             not isinstance(labels, list)
             or len(labels) != 1
             or not isinstance(labels[0], str)
-            or labels[0] not in known
+            or labels[0] not in names
         ):
             continue
         if control.kind == "Choices":
@@ -276,10 +276,10 @@ async def fetched(service: Service, data: Mapping[str, Any], key: str) -> AsyncI
         Problem: Label Studio can't be reached, or refuses.
     """
     assert service.label_studio is not None  # noqa: S101  without it there are no tasks
-    place = data.get(key)
-    if not isinstance(place, str):
+    address = data.get(key)
+    if not isinstance(address, str):
         raise AudioError(f"the task's data has no {key}")
-    file = await service.label_studio.fetch(place, service.uploads, service.settings.max_file_size)
+    file = await service.label_studio.fetch(address, service.uploads, service.settings.max_file_size)
     try:
         yield file
     finally:

@@ -79,10 +79,10 @@ def add(request: Request, asked: ErasureRequest) -> ErasureView:
     return _view(erase(archive, records, remove=service.remove_outputs))
 
 
-def _records(service: Service, archive: Archive, asked: ErasureRequest) -> list[ArchiveRecord]:
-    if asked.tag is not None:
-        return list(archive.all(Filter(tag=text_of(asked.tag))))
-    records = [archive.by_outputs(service.stored_outputs.directory(id_)) for id_ in dict.fromkeys(asked.outputs)]
+def _records(service: Service, archive: Archive, body: ErasureRequest) -> list[ArchiveRecord]:
+    if body.tag is not None:
+        return list(archive.all(Filter(tag=text_of(body.tag))))
+    records = [archive.by_outputs(service.stored_outputs.directory(id_)) for id_ in dict.fromkeys(body.outputs)]
     if None in records:
         raise Problem(404, "not-archived", "some of these outputs are not in the archive yet")
     return [record for record in records if record is not None]

@@ -242,7 +242,7 @@ def _of_form(form: Form) -> _Request:
         raise from_validation(error) from None
 
 
-def _make_of_form(service: Service, form: Form, asked: _Request) -> EvaluationView:
+def _make_of_form(service: Service, form: Form, options: _Request) -> EvaluationView:
     with service.evaluations.scratch() as scratch:
         sent = []
         for number, file in enumerate(form.files):  # two may have one name
@@ -250,25 +250,25 @@ def _make_of_form(service: Service, form: Form, asked: _Request) -> EvaluationVi
             path.parent.mkdir()
             path.hardlink_to(service.uploads.find(file.token))
             sent.append(LabelFile(name, path))
-        return _make(service, sent, asked)
+        return _make(service, sent, options)
 
 
-def _make_of_list(service: Service, asked: EvaluationRequest) -> EvaluationView:
+def _make_of_list(service: Service, body: EvaluationRequest) -> EvaluationView:
     with service.evaluations.scratch() as scratch:
-        path = scratch / f"labels.{asked.format}"
-        path.write_text(asked.labels, encoding="utf-8")
-        return _make(service, [LabelFile(asked.title, path)], asked)
+        path = scratch / f"labels.{body.format}"
+        path.write_text(body.labels, encoding="utf-8")
+        return _make(service, [LabelFile(body.title, path)], body)
 
 
-def _make(service: Service, sent: Iterable[LabelFile], asked: _Request) -> EvaluationView:
+def _make(service: Service, sent: Iterable[LabelFile], options: _Request) -> EvaluationView:
     report = service.evaluations.make(
-        asked.title,
+        options.title,
         [*sent],
-        label_column=asked.label_column,
-        labels_map=asked.labels_map,
-        competing=asked.classes,
-        model=asked.model,
-        group=asked.group,
+        label_column=options.label_column,
+        labels_map=options.labels_map,
+        competing=options.classes,
+        model=options.model,
+        group=options.group,
         metadata=metadata_by_name,
     )
     return _view(report)
@@ -292,7 +292,7 @@ def _brief(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _view(report: dict[str, Any]) -> EvaluationView:
-    own = report["intervals"]
+    intervals = report["intervals"]
 
     def ends(figures: dict[str, Any], names: Iterable[str]) -> dict[str, Interval]:
         return {name: Interval(low=figures[name][0], high=figures[name][1]) for name in names}
@@ -304,8 +304,8 @@ def _view(report: dict[str, Any]) -> EvaluationView:
                 Covered(share=share, confidence=confidence, accuracy=accuracy)
                 for share, confidence, accuracy in report["coverage"]
             ],
-            "intervals": ends(own, ("unweighted", "weighted", "macro_f1")),
-            "recall_intervals": ends(own["recalls"], own["recalls"]),
-            "drawn_by": own["drawn_by"],
+            "intervals": ends(intervals, ("unweighted", "weighted", "macro_f1")),
+            "recall_intervals": ends(intervals["recalls"], intervals["recalls"]),
+            "drawn_by": intervals["drawn_by"],
         }
     )

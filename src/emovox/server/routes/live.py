@@ -112,7 +112,7 @@ class _Stream:
         self._changed = asyncio.Condition()
         self._rest = b""
         self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound received since then
-        self._heard = False  # LEAST of sound, since it last paused
+        self._has_sound = False  # LEAST of sound, since it last paused
         self.seconds = 0.0  # of sound in all
         self.ended = False  # no more sound will come
         self.gone = False  # nothing can be sent, either
@@ -131,8 +131,8 @@ class _Stream:
                 elif (kind := _kind(message.get("text"))) == "end":
                     return
                 elif kind == "pause":
-                    if self._heard:  # once for some sound: pauses alone don't keep a stream
-                        self._since, self._heard = time.monotonic() + PAUSE - IDLE, False
+                    if self._has_sound:  # once for some sound: pauses alone don't keep a stream
+                        self._since, self._has_sound = time.monotonic() + PAUSE - IDLE, False
                 else:
                     raise Problem(400, "unknown-message", 'send sound, {"type": "pause"} or {"type": "end"}')
         except TimeoutError:
@@ -196,7 +196,7 @@ class _Stream:
         self._since += time.monotonic() - started  # the service made the client wait
         self._fresh += seconds
         if self._fresh >= LEAST:
-            self._since, self._fresh, self._heard = time.monotonic(), 0.0, True
+            self._since, self._fresh, self._has_sound = time.monotonic(), 0.0, True
 
 
 @router.websocket("/v1/live")

@@ -143,23 +143,23 @@ def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     return tuple(possible_precisions(path))
 
 
-def is_usable(own: Head | Baseline, model: str | None = None) -> bool:
+def is_usable(fitted: Head | Baseline, model: str | None = None) -> bool:
     """Whether a model is installed, with the embeddings that a head or a baseline was made with.
 
     Args:
-        own: the head or baseline.
+        fitted: the head or baseline.
         model: a name of the catalog; by default the one that it says itself.
     """
     try:
-        name = own.model.name
+        name = fitted.model.name
         path = catalog.resolve(name if model is None else model) if model or catalog.installed(name) else None
         if path is None:
             return False
         if path.is_dir():  # its weights are gigabytes: the hub's revision must do
             source = SnapshotSource.read(path)
-            named = source is None or own.model.revision in {source.commit, source.revision}
+            named = source is None or fitted.model.revision in {source.commit, source.revision}
             return named and (model is None or catalog.resolve(name) == path)
-        own.check(metadata_of(path))
+        fitted.check(metadata_of(path))
     except (EmovoxError, OSError):
         return False
     return True

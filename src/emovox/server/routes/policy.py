@@ -32,16 +32,16 @@ class PolicyView(BaseModel):
 @router.get("/policy", responses=responses())
 def policy(request: Request) -> PolicyView:
     """The policy that this service was started with."""
-    own = service_of(request).policy
+    rules = service_of(request).policy
     return PolicyView(
-        profile=own.profile,
+        profile=rules.profile,
         sides=list(SIDES),
-        talk_time_only=[side for side in SIDES if side in own.withheld],
-        require=list(own.require),
-        ethics=own.ethics,
-        abstain=own.abstain,
-        retention=dict(own.retention),
-        notice=own.notice,
+        talk_time_only=[side for side in SIDES if side in rules.withheld],
+        require=list(rules.require),
+        ethics=rules.ethics,
+        abstain=rules.abstain,
+        retention=dict(rules.retention),
+        notice=rules.notice,
         notice_text=service_of(request).notice,
-        exception=own.exception,
+        exception=rules.exception,
     )

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -48,6 +49,8 @@ class TranscriptionOptions(RecognitionOptions):
             "(`[angry] …`, by default in SRT) or `none`"
         ),
     ] = None
+
+    words_of: Annotated[str | None, SkipJsonSchema()] = None  # no option here, and refused in words
 
     @model_validator(mode="after")
     def _check_words(self) -> "TranscriptionOptions":
@@ -120,8 +123,8 @@ async def transcribe(request: Request) -> Response:
         work = _Work(service, transcriber, form, file, options, progress)
         if form.fields.get("stream", "").lower() not in {"true", "1"}:
             return await unless_gone(request, work.whole())
-        asked = transcriber.ask(form, file, service.uploads.find(file.token))
-        answer = await unless_gone(request, stack.enter_async_context(asked))
+        exchange = transcriber.ask(form, file, service.uploads.find(file.token))
+        answer = await unless_gone(request, stack.enter_async_context(exchange))
         kind = answer.headers.get("content-type", "")
         if kind.startswith(EVENTS):
             return _Stream(work.streamed(answer), stack.pop_all())
@@ -193,10 +196,10 @@ class _Work:
     async def streamed(self, answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         """The transcriber's events as they come, and behind them those of the emotions."""
         cues: list[Cue] = []
-        said: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
+        transcript: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
 
         async def words() -> Words:
-            return await said
+            return await transcript
 
         recognizing = asyncio.ensure_future(self._recognize(replace(self._options, segments=True), words))
         last = b""
@@ -207,7 +210,7 @@ class _Work:
                     continue
                 cues += _cues(part)
                 yield part
-            said.set_result((cues, len(cues)))
+            transcript.set_result((cues, len(cues)))
             recognition, save = await recognizing
             for kind, data in events(recognition, _location(save)):
                 yield event(kind, data).encode()
@@ -215,7 +218,7 @@ class _Work:
                 yield _problem(save.problem)
         except Exception as error:
             problem = from_error(error)
-            if said.done():  # the words are complete, and only the emotions are missing
+            if transcript.done():  # the words are complete, and only the emotions are missing
                 yield _problem(problem)
             else:
                 yield event("error", _with_error(problem)).encode()
