@@ -349,7 +349,9 @@ def test_a_call_is_recognised_again_as_one(tab: Tab, service: Client, tmp_path: 
     with page.expect_download() as download:
         page.get_by_role("link", name="All as zip").click()
     assert download.value.suggested_filename == "客服 again_channel2.zip"
+    expect(page.get_by_text("All channels of this recording are recognised again together.")).to_be_visible()
     page.get_by_label("Again, relative to").select_option("self")
+    tab.shoot("call-before", whole=True)
     page.get_by_role("button", name="Recognise again").click()
     expect(page).to_have_url(re.compile(r"#/$"))
     tab.result()

@@ -36,8 +36,8 @@ export function optionsOf(output: OutputView): Asked {
  */
 export async function recogniseAgain(output: OutputView, asked: Asked | null, more: Asked): Promise<void> {
   const sides = await Promise.all(
-    (output.call ?? [output.id]).map((id_) =>
-      id_ === output.id ? output : ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_ } } })),
+    (output.call ?? [output.id]).map(async (id_) =>
+      id_ === output.id ? output : await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_ } } })),
     ),
   )
   const sounds = (await Promise.all(sides.map(fetched))).filter((sound) => sound !== null)
