@@ -105,19 +105,17 @@ def test_what_is_stored_has_the_lines(beside: Client, clip: Path) -> None:
     assert line["text"] == TEXT
     assert line["scores"] == answer.json()["segments"][0]["scores"]
     id_ = answer.headers["location"].rsplit("/", 1)[-1]
-    again = beside.post_file(clip, "/v1/recognitions?store=false", words_of=id_).json()
+    sound = beside.outputs / id_ / "processed_audio.wav"
+    again = beside.post_file(sound, "/v1/recognitions?store=false", again=id_).json()
     assert again["lines"] == result["lines"]
     answer = beside.post_file(clip, f"{ROUTE}?store=false&name=a.flac", response_format="verbose_json")
     assert "location" not in answer.headers
 
 
-def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
-    gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
-    assert (gone.status_code, gone.json()["errors"][0]["reason"]) == (422, "there are no such outputs")
-    assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
-    assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
+def test_nothing_is_transcribed_again(beside: Client, clip: Path) -> None:
+    assert beside.post_file(clip, f"{ROUTE}?again=outputs_20200101_000000").status_code == 422
     operation = beside.get("/openapi.json").json()["paths"][ROUTE]["post"]
-    assert "words_of" not in {item["name"] for item in operation["parameters"]}
+    assert "again" not in {item["name"] for item in operation["parameters"]}
 
 
 def test_text_is_never_a_page(beside: Client, fake: FakeTranscriber, clip: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emovox.emotions import EMOTIONS, NAMES
-from emovox.inference.recognition import Line
+from emovox.inference.recognition import Line, Recognition
 from emovox.models.converted.clips import example_clips
 from emovox.outputs import Outputs
 from support import results
@@ -316,10 +316,13 @@ def test_words_of_the_result_itself(tab: Tab, store: Store) -> None:
     expect(page.get_by_text("Good morning")).to_have_count(0)
 
 
-def test_words_stay_when_it_is_recognised_again(tab: Tab, service: Client, store: Store, angry: Path) -> None:
-    words = store(duration=2.0, lines=[Line(start=0.0, end=1.5, text="Good morning")])
-    answer = service.post_file(angry, words_of=words, segments="true", name="again")
-    page = tab.open(f"#/output/{answer.headers['location'].rpartition('/')[2]}")
+def test_words_stay_when_it_is_recognised_again(tab: Tab, service: Client, angry: Path) -> None:
+    location = service.post_file(angry, segments="true").headers["location"]
+    path = service.outputs / location.rpartition("/")[2] / "result.json"
+    result = Recognition.from_json(path.read_bytes())
+    lines = [Line(start=0.0, end=1.5, text="Good morning")]
+    path.write_text(result.model_copy(update={"lines": lines}).to_json(), encoding="utf-8")
+    page = tab.open(f"#/output/{location.rpartition('/')[2]}")
     page.get_by_label("Again, relative to").select_option("self")
     page.get_by_role("button", name="Recognise again").click()
     expect(page).to_have_url(re.compile(r"#/$"))

@@ -208,14 +208,6 @@ class RecognitionOptions(CommonOptions):
         ),
         WithJsonSchema(_list_of((*SIDES, LEFT_OPEN))),
     ] = None
-    words_of: Annotated[
-        str | None,
-        Field(
-            pattern=f"^{ID.pattern}$",
-            description="recognise the lines of text again that these stored outputs have, by their ID: for a "
-            "recording that is recognised again",
-        ),
-    ] = None
     again: Annotated[
         str | None,
         Field(

@@ -178,8 +178,8 @@ class Service:
             self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as sound,
             begin_save(self.saving(options)) as save,
         ):
-            decoded, run_options = await asyncio.to_thread(self._as_stored, options.again, sound, run_options)
-            cues, lines = await (self._words_again(options) if words is None else words())
+            decoded, run_options, cues = await asyncio.to_thread(self._again, options.again, sound, run_options)
+            cues, lines = (cues, len(cues)) if words is None else await words()
             request = Request(
                 decoded,
                 save.options(replace(run_options, words=cues) if cues else run_options),
@@ -198,33 +198,22 @@ class Service:
                 progress.done("stored")
             return recognition, save
 
-    async def _words_again(self, options: RecognitionOptions) -> Words:
-        """The lines of stored outputs, if the options name some.
+    def _again(
+        self, id_: str | None, decoded: Decoded, options: Options
+    ) -> tuple[Decoded, Options, Sequence[Cue]]:
+        """What is recognised, and the lines of text in it, if it is the sound of stored outputs: see `again`.
 
         Raises:
-            Problem: 422, there are no such outputs.
+            Problem: 422, there are no such outputs, they have no sound, or it is another.
         """
-        id_ = options.words_of or options.again
         if id_ is None:
-            return (), 0
+            return decoded, options, ()
         try:
-            stored = await asyncio.to_thread(self.stored_outputs.recognition, id_, "lines")
+            stored, sound = self.stored_outputs.recognition(id_, "lines"), self.stored_outputs.file(id_, AUDIO)
         except Problem as error:
-            reason = "there are no such outputs" if error.status == 404 else error.detail
-            raise invalid([{"field": "words_of", "reason": reason}]) from error
+            raise invalid([{"field": "again", "reason": error.detail}]) from error
         cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
-        return cues, len(cues)
-
-    def _as_stored(self, id_: str | None, decoded: Decoded, options: Options) -> tuple[Decoded, Options]:
-        """`again.as_stored` of an id, if there is one.
-
-        Raises:
-            Problem: 404, there are no such outputs, or they have no sound; 422, it is another sound.
-        """
-        if id_ is None:
-            return decoded, options
-        stored = self.stored_outputs.recognition(id_, "lines")
-        return as_stored(stored, self.stored_outputs.file(id_, AUDIO), decoded, options)
+        return *as_stored(stored, sound, decoded, options), cues
 
     async def embed(
         self,

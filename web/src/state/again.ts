@@ -45,7 +45,7 @@ export async function recogniseAgain(output: OutputView, asked: Asked | null, mo
   const items = sounds.flatMap(({ side, chosen }): Item[] => {
     const own = (side.id === output.id && asked) || optionsOf(side)
     // Who speaks, and what was said, is known of the recording.
-    const { channel: _, track: __, split_channels: ___, words_of: ____, side: _____, ...rest } = own
+    const { channel: _, track: __, split_channels: ___, side: ____, ...rest } = own
     return queue.add([chosen], { ...rest, granularity: 'frame', segments: true, ...more, again: side.id }, call)
   })
   const shown = sounds.findIndex(({ side }) => side.id === output.id)

@@ -50,12 +50,12 @@ class TranscriptionOptions(RecognitionOptions):
         ),
     ] = None
 
-    words_of: Annotated[str | None, SkipJsonSchema()] = None  # no option here, and refused in words
+    again: Annotated[str | None, SkipJsonSchema()] = None  # no option here, and refused in words
 
     @model_validator(mode="after")
-    def _check_words(self) -> "TranscriptionOptions":
-        if self.words_of is not None:
-            raise ValueError("words_of is about words that there are already: here the transcriber gives them")
+    def _check_again(self) -> "TranscriptionOptions":
+        if self.again is not None:
+            raise ValueError("again keeps the words that there are already: here the transcriber gives them")
         return self
 
 
