@@ -9,7 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ SUFFIXES = (".srt", ".vtt", ".textgrid", ".json")
 """What names of files of words end in."""
 LARGEST = 2**26
 """Bytes of a file of words, at most."""
+MOMENT = 0.01  # seconds of a word that begins and ends at once
 
 _TIMES = re.compile(
     r"((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[ \t]*-->[ \t]*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})", re.ASCII
@@ -197,7 +198,11 @@ def words_of(data: Any) -> Iterator[tuple[dict[str, Any], Cue]]:
 
 def _items(data: Any, key: str, text: str) -> Iterator[tuple[dict[str, Any], Cue]]:
     for item in _list(data, key):
-        if isinstance(item, dict) and (cue := _of_item(item, text)) is not None and cue.lasts:
+        if not isinstance(item, dict) or (cue := _of_item(item, text)) is None:
+            continue
+        if key == "words" and cue.start == cue.end:  # as whisper.cpp has pieces of words
+            cue = replace(cue, end=cue.end + MOMENT)
+        if cue.lasts:
             yield item, cue
 
 

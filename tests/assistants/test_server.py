@@ -130,6 +130,21 @@ def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
     return lambda: [str(entry["action"]) for _, entry in use_log.entries(path) if entry] if path.exists() else []
 
 
+def test_an_error_repeats_no_endless_words(recognizer: Recognizer) -> None:
+    assistant = Assistant(recognizer, archive=True)
+    for tool, arguments in (
+        ("recognize", {"recording": "x" * 100_000}),
+        ("search", {"filters": ["x" * 100_000]}),
+        ("search", {"moments": "x" * 100_000}),
+        ("search", {"baseline": "x" * 100_000}),
+        ("search", {"before": "x" * 100_000}),
+        ("list_recordings", {"folder": "x" * 100_000}),
+    ):
+        with pytest.raises(ToolFailedError) as caught:
+            assistant.ask(tool, **arguments)
+        assert len(str(caught.value)) < 1000
+
+
 def test_the_tools_say_what_they_do(recognizer: Recognizer) -> None:
     reading = Assistant(recognizer).tools()
     assert list(reading) == ["list_recordings", "recognize", "timeline", "summarize", "compare"]

@@ -169,6 +169,13 @@ def test_the_pipeline_goes_on_while_the_model_runs(
     assert told == [0]
 
 
+def test_a_piece_that_was_cut_within_a_sample_is_no_error(recognizer: Recognizer, speech: Waveform) -> None:
+    begin, *pieces, end = spoken(speech)
+    cut = [InputAudioRawFrame(audio=item.audio[:-1], sample_rate=RATE, num_channels=1) for item in pieces]
+    sink = run([EmovoxProcessor(recognizer=recognizer)], [begin, *cut, end, (UserTurnEmotionFrame, 1)])
+    assert sink.of(UserTurnEmotionFrame)[0].turn.speech > 1
+
+
 def test_a_turn_is_told_once(recognizer: Recognizer, speech: Waveform) -> None:
     start, *middle, stop = spoken(speech)
     around = [

@@ -109,6 +109,8 @@ def test_what_a_whole_file_is(tmp_path: Path) -> None:
     [
         ("tables:", "tabels:", "not the header"),
         ("tables:", "tables: [", "not valid YAML"),
+        ("tables:", f"tables: {'[' * 5000}", "not valid YAML"),
+        ("filewise", "[filewise]", "filewise or segmented"),
         ("filewise", "misc", "filewise or segmented"),
         ("  parts:", "  ../parts:", "filewise or segmented"),
         ("  parts:", "  others:", "isn't beside it as CSV or Parquet"),

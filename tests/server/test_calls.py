@@ -121,7 +121,7 @@ def test_nothing_else_is_taken_for_a_side(filled: Client, call: Path, examples: 
         other = filled.post_file(path, again=id_)
         assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "again")
     gone = filled.post_file(call, again="outputs_20200101_000000")
-    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    assert (gone.status_code, gone.json()["errors"][0]["field"]) == (422, "again")
     for options in ({"again": "../secret"}, {"again": id_, "channel": 1}, {"again": id_, "track": 1}):
         assert filled.post_file(call, **options).status_code == 422
     batch = filled.post(

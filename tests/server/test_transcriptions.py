@@ -113,7 +113,7 @@ def test_what_is_stored_has_the_lines(beside: Client, clip: Path) -> None:
 
 def test_words_are_only_taken_from_outputs_that_are_there(beside: Client, clip: Path) -> None:
     gone = beside.post_file(clip, "/v1/recognitions?words_of=outputs_20200101_000000")
-    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    assert (gone.status_code, gone.json()["errors"][0]["reason"]) == (422, "there are no such outputs")
     assert beside.post_file(clip, "/v1/recognitions?words_of=../secret").status_code == 422
     assert beside.post_file(clip, f"{ROUTE}?words_of=outputs_20200101_000000").status_code == 422
 
@@ -239,7 +239,7 @@ def test_one_that_does_not_stream_is_answered_at_once(
 def test_its_own_fields_stay(beside: Client, fake: FakeTranscriber, clip: Path) -> None:
     das = {"start": 0, "end": 3, "text": "Das", "confidence": 0.5}
     body: dict[str, Any] = {"text": "Das", "emotion": "HAPPY", "segments": [
-        {**das, "words": [{"word": "Das", "start": 0, "end": 0.4}]},
+        {**das, "words": [{"word": "Da", "start": 0, "end": 0.4}, {"word": "s", "start": 0.4, "end": 0.4}]},
         {"start": 60, "end": 70, "text": "Thank you for watching."}, {"no": "times"}, None,
     ]}  # fmt: skip
     fake.answering = saying(200, body)
@@ -247,7 +247,8 @@ def test_its_own_fields_stay(beside: Client, fake: FakeTranscriber, clip: Path) 
     assert answer["emotion"] == "HAPPY"
     first, invented, *others = answer["segments"]
     assert (first["emotion"], first["confidence"]) == ("sad", 0.5)
-    assert first["words"][0]["emotion"] in NAMES
+    assert all(word["emotion"] in NAMES for word in first["words"])
+    assert first["words"][1]["end"] == 0.4
     assert invented == body["segments"][1]
     assert others == body["segments"][2:]
 

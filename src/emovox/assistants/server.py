@@ -36,6 +36,8 @@ from emovox.version import __version__
 
 ADDRESS = "127.0.0.1"
 """Nobody is asked who they are, so nobody else can reach it."""
+LONGEST = 4096
+"""Characters of a recording's name, as errors repeat it."""
 _EVERY = 1.0  # seconds between notifications of progress
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -45,7 +47,10 @@ _WRITES = ToolAnnotations(
 
 Recording = Annotated[
     str,
-    Field(description="FOLDER/file as list_recordings has it; or, if the archive is granted, outputs_… or an id"),
+    Field(
+        max_length=LONGEST,
+        description="FOLDER/file as list_recordings has it; or, if the archive is granted, outputs_… or an id",
+    ),
 ]
 Channel = Annotated[
     int | None, Field(ge=1, le=64, description="recognise this channel alone, from 1; by default all together")
@@ -53,7 +58,7 @@ Channel = Annotated[
 Whose = Annotated[Side | None, Field(description="whose voice it is; never guess it")]
 Language = Annotated[Literal["en", "zh"] | None, Field(description="of headline and sentence")]
 Filters = Annotated[
-    list[str],
+    list[Annotated[str, Field(max_length=200)]],
     Field(
         max_length=20,
         description="all must hold: emotion=angry, tag=calls, name=part, side=customer, model=lite, "
@@ -92,8 +97,8 @@ def build(recordings: Recordings, *, save: bool) -> MCPServer:
     @server.tool(annotations=_READS)
     async def list_recordings(
         context: Context[Any, Any],
-        folder: Annotated[str | None, Field(description="by default all that are granted")] = None,
-        name: Annotated[str | None, Field(description="part of the names, in any case")] = None,
+        folder: Annotated[str | None, Field(max_length=64, description="by default all that are granted")] = None,
+        name: Annotated[str | None, Field(max_length=200, description="part of the names, in any case")] = None,
         limit: Annotated[int, Field(ge=1, le=MOST_RECORDINGS)] = 50,
     ) -> Annotated[CallToolResult, Listing]:
         """List the recordings in the folders that are granted, by the names that other tools take."""
@@ -160,14 +165,20 @@ def build(recordings: Recordings, *, save: bool) -> MCPServer:
             filters: Filters = [],  # noqa: B006  it is never changed
             moments: Annotated[
                 str | None,
-                Field(description="only where this rule holds: angry >= 60% for 3s; arousal >= 0.7 of customer"),
+                Field(
+                    max_length=200,
+                    description="only where this rule holds: angry >= 60% for 3s; arousal >= 0.7 of customer",
+                ),
             ] = None,
             baseline: Annotated[
                 str | None,
-                Field(description="emotions relative to this one: a name, corpus, speaker or recognized"),
+                Field(
+                    max_length=200,
+                    description="emotions relative to this one: a name, corpus, speaker or recognized",
+                ),
             ] = None,
             limit: Annotated[int, Field(ge=1, le=MOST_RECORDS)] = 20,
-            before: Annotated[str | None, Field(description="`next` of the page before")] = None,
+            before: Annotated[str | None, Field(max_length=200, description="`next` of the page before")] = None,
             language: Language = None,
         ) -> Annotated[CallToolResult, Matches]:
             """Search the archive of what was recognised before, latest first, and count what matches."""

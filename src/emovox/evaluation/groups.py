@@ -36,15 +36,37 @@ def resampled_column(columns: Collection[str], group: str | None, source: Path) 
     return column
 
 
-def noun_of(rows: Sequence[Labelled | Rated]) -> str:
-    """What rows are, in a word: each a recording, or each a stretch of one, or some are one and some the other."""
-    stretches = sum(row.span is not None for row in rows)
-    return "recording" if not stretches else "stretch" if stretches == len(rows) else "example"
+class Examples:
+    """What is evaluated: recordings, stretches of recordings, or both.
 
+    Attributes:
+        rows: those that were recognised.
+        failed: those that could not be.
+    """
 
-def plural(noun: str) -> str:
-    """Several of what `noun_of` says."""
-    return "stretches" if noun == "stretch" else f"{noun}s"
+    rows: Sequence[Labelled | Rated]
+    failed: Sequence[Labelled | Rated]
+
+    @property
+    def stretches(self) -> int:
+        """How many are stretches of recordings."""
+        return sum(row.span is not None for row in (*self.rows, *self.failed))
+
+    @property
+    def noun(self) -> str:
+        """What each is: `recording`, `stretch`, or `example` where there are both."""
+        stretches = self.stretches
+        return "recording" if not stretches else "stretch" if stretches == self.count else "example"
+
+    @property
+    def nouns(self) -> str:
+        """What they are."""
+        return "stretches" if self.noun == "stretch" else f"{self.noun}s"
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.rows) + len(self.failed)
 
 
 def resampling(column: str | None, count: int, nouns: str = "recordings") -> str:

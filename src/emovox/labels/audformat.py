@@ -66,12 +66,12 @@ def _tables(path: Path) -> Iterator[tuple[str, list[str], str]]:
         }
     except OSError as error:
         raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise LabelsError(f"{path}: not valid YAML: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise LabelsError(f"{path}: not the header of a database in audformat: it has no tables") from error
     for name, kind in tables.items():
-        if kind not in _INDEX or Path(name).name != name:
+        if not isinstance(kind, str) or kind not in _INDEX or Path(name).name != name:
             raise LabelsError(f"{path}: the table {name!r:.60} is of the type {kind!r:.60}: filewise or segmented")
         yield name, columns[name], kind
 

@@ -20,11 +20,11 @@ from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import AUDIO, Outputs, remove
+from emovox.outputs import Outputs, remove
 from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
-from emovox.server.again import as_stored
+from emovox.server.again import as_stored, named
 from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
@@ -178,7 +178,9 @@ class Service:
             self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as sound,
             begin_save(self.saving(options)) as save,
         ):
-            decoded, run_options = await asyncio.to_thread(self._as_stored, options.again, sound, run_options)
+            decoded, run_options = await asyncio.to_thread(
+                as_stored, self.stored_outputs, options.again, sound, run_options
+            )
             cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
@@ -202,25 +204,15 @@ class Service:
         """The lines of stored outputs, if the options name some.
 
         Raises:
-            Problem: 404, there are none.
+            Problem: 422, there are no such outputs.
         """
-        id_ = options.words_of or options.again
+        field = "words_of" if options.words_of else "again"
+        id_ = getattr(options, field)
         if id_ is None:
             return (), 0
-        stored = await asyncio.to_thread(self.stored_outputs.recognition, id_, "lines")
+        stored = await asyncio.to_thread(named, self.stored_outputs, field, id_)
         cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
         return cues, len(cues)
-
-    def _as_stored(self, id_: str | None, decoded: Decoded, options: Options) -> tuple[Decoded, Options]:
-        """`again.as_stored` of an id, if there is one.
-
-        Raises:
-            Problem: 404, there are no such outputs, or they have no sound; 422, it is another sound.
-        """
-        if id_ is None:
-            return decoded, options
-        stored = self.stored_outputs.recognition(id_, "lines")
-        return as_stored(stored, self.stored_outputs.file(id_, AUDIO), decoded, options)
 
     async def embed(
         self,

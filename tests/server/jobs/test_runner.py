@@ -164,12 +164,12 @@ def test_a_moment_without_database_costs_no_recognition(
     """It comes when hours of work are about to be published: they wait for it."""
     claim, claims, count, recognize = Jobs.claim, 0, 0, Service.recognize
 
-    def refusing(self: Jobs, *args: Any) -> bool:
+    def refusing(self: Jobs, *args: Any, **kwargs: Any) -> bool:
         nonlocal claims
         claims += 1
         if claims < 3:
             raise AWAY
-        return claim(self, *args)
+        return claim(self, *args, **kwargs)
 
     async def counting(self: Service, *args: Any, **kwargs: Any) -> Any:
         nonlocal count

@@ -104,7 +104,9 @@ class EmovoxProcessor(FrameProcessor):
         if self._turns is None:
             return
         if isinstance(frame, InputAudioRawFrame):
-            samples = np.frombuffer(frame.audio, "<i2").reshape(-1, frame.num_channels)
+            channels = max(1, frame.num_channels)
+            whole = len(frame.audio) // (2 * channels) * channels  # a transport may cut a frame anywhere
+            samples = np.frombuffer(frame.audio, "<i2", whole).reshape(-1, channels)
             self._turns.push(samples, frame.sample_rate)
         elif isinstance(frame, (VADUserStartedSpeakingFrame, UserStartedSpeakingFrame)) and not self._speaking:
             self._speaking = True
