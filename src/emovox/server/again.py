@@ -1,7 +1,6 @@
 """Stored outputs that are recognised again: from the sound that they have, as the recording that they are of."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from emovox import files
 from emovox.audio import quality
@@ -9,28 +8,51 @@ from emovox.audio.decoded import Decoded
 from emovox.errors import OutputsError
 from emovox.inference.options import Options
 from emovox.inference.recognition import Recognition
-from emovox.server.http.problems import invalid
+from emovox.outputs import AUDIO
+from emovox.server.http.problems import Problem, invalid
+from emovox.server.stored_outputs import StoredOutputs
 
 
-def as_stored(stored: Recognition, sound: Path, decoded: Decoded, options: Options) -> tuple[Decoded, Options]:
+def named(outputs: StoredOutputs, field: str, id_: str) -> Recognition:
+    """What was recognised of the outputs that an option names, as far as its lines.
+
+    Raises:
+        Problem: 422, there are no such outputs.
+    """
+    try:
+        return outputs.recognition(id_, "lines")
+    except Problem as error:
+        reason = "there are no such outputs" if error.status == 404 else error.detail
+        raise invalid([{"field": field, "reason": reason}]) from error
+
+
+def as_stored(
+    outputs: StoredOutputs, id_: str | None, decoded: Decoded, options: Options
+) -> tuple[Decoded, Options]:
     """The sound of stored outputs as that of their recording, so that a call stays one, and corrections stay its.
 
     Args:
-        stored: what was recognised of it.
-        sound: that the outputs have.
-        decoded: what was sent, which must be that sound.
+        outputs: all that are stored.
+        id_: of those that are recognised again; None: nothing is, and all stays as it is.
+        decoded: what was sent, which must be their sound.
         options: of the recognition; side, purpose and consent are as before unless they say other.
 
     Raises:
-        Problem: 422, it is another sound.
-        OutputsError: the sound can't be read.
+        Problem: 422, there are no such outputs, they have no sound, or it is another.
+        OutputsError: their sound can't be read.
     """
+    if id_ is None:
+        return decoded, options
+    stored = named(outputs, "again", id_)
+    sound = outputs.directory(id_) / AUDIO
     try:
         checksum = files.digest(sound)
+    except FileNotFoundError as error:
+        raise invalid([{"field": "again", "reason": "these outputs have no sound"}]) from error
     except OSError as error:
         raise OutputsError(f"{sound} can't be read: {error.strerror}") from error
     if decoded.sha256 != checksum:
-        raise invalid([{"field": "again", "reason": f"the file is not the {sound.name} of these outputs"}])
+        raise invalid([{"field": "again", "reason": f"the file is not the {AUDIO} of these outputs"}])
     recording, codes = stored.recording, {*stored.warnings, *decoded.warnings}
     decoded = replace(
         decoded,
