@@ -89,3 +89,42 @@ def test_moments_are_those_of_each_side(filled: Client) -> None:
     for row in rows:
         assert (row["side"], list(row["moments"])) == ("worker", ["angry >= 0% of worker"])
         assert "moments" not in row["others"][0]
+
+
+def test_a_side_is_recognised_again_within_its_call(filled: Client) -> None:
+    before = next(row for row in filled.get("/v1/outputs?together=true").json()["outputs"] if "call" in row)
+    ids = []
+    for id_ in before["call"]:
+        sound = filled.get(f"/v1/outputs/{id_}/files/processed_audio.wav").content
+        answer = filled.post(
+            "/v1/recognitions",
+            data={"again": id_, "segments": "true", "granularity": "frame"},
+            files=[("file", ("processed_audio.wav", sound))],
+        )
+        assert answer.is_success, answer.text
+        ids.append(answer.headers["location"].rpartition("/")[2])
+        old, new = (filled.get(f"/v1/outputs/{each}/result").json() for each in (id_, ids[-1]))
+        assert new["recording"] == old["recording"]
+        assert new["warnings"] == old["warnings"]
+        assert (old["granularity"], new["granularity"]) == ("utterance", "frame")
+        assert f"_channel{old['recording']['channel']}" in ids[-1]
+    for id_, call in [*((id_, ids) for id_ in ids), *((id_, before["call"]) for id_ in before["call"])]:
+        assert filled.get(f"/v1/outputs/{id_}").json()["call"] == call
+    assert filled.get("/v1/outputs?together=true").json()["outputs"][0]["call"] == ids
+    for id_ in ids:
+        assert filled.delete(f"/v1/outputs/{id_}").is_success
+
+
+def test_nothing_else_is_taken_for_a_side(filled: Client, call: Path, examples: list[Path]) -> None:
+    [id_, *_] = (item["id"] for item in filled.get("/v1/outputs").json()["outputs"] if "channel" in item)
+    for path in (call, examples[0]):
+        other = filled.post_file(path, again=id_)
+        assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "again")
+    gone = filled.post_file(call, again="outputs_20200101_000000")
+    assert (gone.status_code, gone.json()["type"]) == (404, "urn:emovox:no-such-output")
+    for options in ({"again": "../secret"}, {"again": id_, "channel": 1}, {"again": id_, "track": 1}):
+        assert filled.post_file(call, **options).status_code == 422
+    batch = filled.post(
+        "/v1/batches", data={"again": id_, "split_channels": "true"}, files=[("file", call.read_bytes())]
+    )
+    assert batch.status_code == 422

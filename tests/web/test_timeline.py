@@ -16,6 +16,7 @@ from support import results
 from support.browser import Store, Tab
 from support.browser import tab as opened
 from support.service import Client
+from support.waiting import until
 
 HOURS = 2 * 3600
 
@@ -326,6 +327,52 @@ def test_words_stay_when_it_is_recognised_again(tab: Tab, service: Client, store
     [latest, *_] = service.get("/v1/outputs").json()["outputs"]
     [line] = service.get(f"/v1/outputs/{latest['id']}/result").json()["lines"]
     assert (line["text"], line["emotion"]) == ("Good morning", "angry")
+
+
+def test_a_call_is_recognised_again_as_one(tab: Tab, service: Client, tmp_path: Path) -> None:
+    one, other = example_clips()[:2]
+    sound = np.zeros((len(one) + len(other), 2), np.float32)
+    sound[: len(one), 0], sound[len(one) :, 1] = one, other
+    with wave.open(str(tmp_path / "客服 again.wav"), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+    options = {"split_channels": "true", "segments": "true", "side": "customer,worker"}
+    files = [("file", ("客服 again.wav", (tmp_path / "客服 again.wav").read_bytes()))]
+    for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
+        service.finished(job["id"])
+    [row] = service.get("/v1/outputs?together=true&name=客服 again").json()["outputs"]
+    page = tab.open(f"#/output/{row['call'][1]}")
+    tab.result()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="result.json").click()
+    assert download.value.suggested_filename == "客服 again_channel2_result.json"
+    with page.expect_download() as download:
+        page.get_by_role("link", name="All as zip").click()
+    assert download.value.suggested_filename == "客服 again_channel2.zip"
+    expect(page.get_by_text("All channels of this recording are recognised again together.")).to_be_visible()
+    page.get_by_label("Again, relative to").select_option("self")
+    tab.shoot("call-before", whole=True)
+    page.get_by_role("button", name="Recognise again").click()
+    expect(page).to_have_url(re.compile(r"#/$"))
+    tab.result()
+    expect(page.locator(".head .chip").first).to_have_text("channel 2")  # the side that was looked at
+    expect(page.get_by_role("group", name="The two sides of a call")).to_be_visible()
+
+    until(lambda: len(service.get("/v1/outputs?name=客服 again").json()["outputs"]) == 4)
+    rows = service.get("/v1/outputs?together=true&name=客服 again").json()["outputs"]
+    assert [each["call"] for each in rows][1:] == [row["call"]]
+    assert not {*rows[0]["call"]} & {*row["call"]}
+    for id_, side in zip(rows[0]["call"], ("customer", "worker"), strict=True):
+        result = service.get(f"/v1/outputs/{id_}/result").json()
+        assert (result["granularity"], result["recording"]["side"]) == ("frame", side)
+    shown = page.locator(".result").get_attribute("data-output")
+    assert shown == rows[0]["call"][1]
+    # The other side on the same axis is the new one, not that of before.
+    page.wait_for_function(
+        "id => performance.getEntriesByType('resource').some(({ name }) => name.includes(`${id}/timeline`))",
+        arg=rows[0]["call"][0],
+    )
+    tab.shoot("call-again")
 
 
 def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None:

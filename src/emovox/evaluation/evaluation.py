@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emovox.baselines.baseline import SPEAKER, Baseline
 from emovox.emotions import NAMES
 from emovox.errors import LabelsError, OptionsError
-from emovox.evaluation.groups import group_columns, noun_of, plural, resampled_column, resampling
+from emovox.evaluation.groups import Examples, group_columns, resampled_column, resampling
 from emovox.evaluation.metrics import Interval, Measures, bootstrap, by_group, measure
 from emovox.evaluation.recognitions import recognitions, relative_recognitions
 from emovox.evaluation.relative import Relative, check_movable, speaker_column
@@ -32,7 +32,7 @@ Competing = Literal["shared", "all"]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Examples):
     """What was recognised in labelled recordings, and how well.
 
     Attributes:
@@ -81,21 +81,6 @@ class Evaluation:
     trained_corpora: Sequence[str] = ()
     relative: Relative | None = None
     without: "Evaluation | None" = None
-
-    @property
-    def stretches(self) -> int:
-        """How many of its rows are stretches of recordings."""
-        return sum(row.span is not None for row in (*self.rows, *self.failed))
-
-    @property
-    def noun(self) -> str:
-        """What its rows are: `recording`, `stretch`, or `example` where there are both."""
-        return noun_of([*self.rows, *self.failed])
-
-    @property
-    def nouns(self) -> str:
-        """The same of several."""
-        return plural(self.noun)
 
     @property
     def drawn(self) -> str:

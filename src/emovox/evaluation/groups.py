@@ -48,6 +48,38 @@ def plural(noun: str) -> str:
     return "stretches" if noun == "stretch" else f"{noun}s"
 
 
+class Examples:
+    """What is evaluated: recordings, stretches of recordings, or both.
+
+    Attributes:
+        rows: those that were recognised.
+        failed: those that could not be.
+    """
+
+    rows: Sequence[Labelled | Rated]
+    failed: Sequence[Labelled | Rated]
+
+    @property
+    def stretches(self) -> int:
+        """How many are stretches of recordings."""
+        return sum(row.span is not None for row in (*self.rows, *self.failed))
+
+    @property
+    def noun(self) -> str:
+        """What each is: `recording`, `stretch`, or `example` where there are both."""
+        return noun_of([*self.rows, *self.failed])
+
+    @property
+    def nouns(self) -> str:
+        """What they are."""
+        return plural(self.noun)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.rows) + len(self.failed)
+
+
 def resampling(column: str | None, count: int, nouns: str = "recordings") -> str:
     """How intervals were made, in words; `count` is that of the groups, and `nouns` what they are groups of."""
     if column is None:

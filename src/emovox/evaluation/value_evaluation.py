@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.errors import LabelsError
-from emovox.evaluation.groups import group_columns, noun_of, plural, resampled_column, resampling
+from emovox.evaluation.groups import Examples, group_columns, resampled_column, resampling
 from emovox.evaluation.metrics import Interval
 from emovox.evaluation.recognitions import recognitions
 from emovox.evaluation.value_metrics import ValueMeasures, bootstrap_values, measure_values, rounded
@@ -28,7 +28,7 @@ Scale = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class ValueEvaluation:
+class ValueEvaluation(Examples):
     """What values were given to rated recordings, and how well they agree.
 
     Attributes:
@@ -77,21 +77,6 @@ class ValueEvaluation:
         return self.readout.name if self.head is None else self.head.name
 
     @property
-    def stretches(self) -> int:
-        """How many of its rows are stretches of recordings."""
-        return sum(row.span is not None for row in (*self.rows, *self.failed))
-
-    @property
-    def noun(self) -> str:
-        """What its rows are: `recording`, `stretch`, or `example` where there are both."""
-        return noun_of([*self.rows, *self.failed])
-
-    @property
-    def nouns(self) -> str:
-        """The same of several."""
-        return plural(self.noun)
-
-    @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
         return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())), self.nouns)
@@ -113,7 +98,7 @@ class ValueEvaluation:
             **({} if self.head is None else {"trained_on": self.trained_on}),
             "range": self.readout.range and list(self.readout.range),
             "range_in_list": self.scale and list(self.scale),
-            "clips": len(self.rows) + len(self.failed),
+            "clips": self.count,
             "stretches": self.stretches,
             "values": _facts(self.measures),
             "failed": [{"path": name, "reason": reason} for name, reason in self.failures],

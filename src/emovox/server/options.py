@@ -216,6 +216,15 @@ class RecognitionOptions(CommonOptions):
             "recording that is recognised again",
         ),
     ] = None
+    again: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{ID.pattern}$",
+            description="the file is the processed_audio.wav of these stored outputs, by their ID: the result is "
+            "of their recording, with its name, checksum, channel and lines of text, and with its side, purpose "
+            "and consent unless others are given",
+        ),
+    ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
@@ -237,6 +246,8 @@ class RecognitionOptions(CommonOptions):
             raise ValueError("frames=file is about a file among the outputs, and store=false forbids those")
         if self.expect is not None and self.baseline is None:
             raise ValueError("expect says what the recordings of a baseline are like: choose a baseline, too")
+        if self.again is not None and (self.channel or self.track or getattr(self, "split_channels", False)):
+            raise ValueError("again keeps channel and track as they are: give the outputs of that channel")
         if "," in (self.side or "") and self.channel is None and not getattr(self, "split_channels", False):
             raise ValueError("sides of several channels: give channel, or split_channels in a batch")
         return self

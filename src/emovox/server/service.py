@@ -20,10 +20,11 @@ from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import Outputs, remove
+from emovox.outputs import AUDIO, Outputs, remove
 from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
+from emovox.server.again import as_stored
 from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
@@ -174,9 +175,10 @@ class Service:
         """
         progress, run_options = progress or JobProgress(), options.to_options()
         async with (
-            self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as decoded,
+            self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as sound,
             begin_save(self.saving(options)) as save,
         ):
+            decoded, run_options = await asyncio.to_thread(self._as_stored, options.again, sound, run_options)
             cues, lines = await (self._words_again(options) if words is None else words())
             request = Request(
                 decoded,
@@ -202,15 +204,27 @@ class Service:
         Raises:
             Problem: 422, there are no such outputs.
         """
-        if options.words_of is None:
+        id_ = options.words_of or options.again
+        if id_ is None:
             return (), 0
         try:
-            stored = await asyncio.to_thread(self.stored_outputs.recognition, options.words_of, "lines")
+            stored = await asyncio.to_thread(self.stored_outputs.recognition, id_, "lines")
         except Problem as error:
             reason = "there are no such outputs" if error.status == 404 else error.detail
             raise invalid([{"field": "words_of", "reason": reason}]) from error
         cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
         return cues, len(cues)
+
+    def _as_stored(self, id_: str | None, decoded: Decoded, options: Options) -> tuple[Decoded, Options]:
+        """`again.as_stored` of an id, if there is one.
+
+        Raises:
+            Problem: 404, there are no such outputs, or they have no sound; 422, it is another sound.
+        """
+        if id_ is None:
+            return decoded, options
+        stored = self.stored_outputs.recognition(id_, "lines")
+        return as_stored(stored, self.stored_outputs.file(id_, AUDIO), decoded, options)
 
     async def embed(
         self,

@@ -1927,6 +1927,12 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Download Name
+             * @description what it is called where it is saved, by its recording, as Content-Disposition says
+             * @example call_channel1_report.html
+             */
+            download_name: string;
+            /**
              * Size
              * @description bytes
              */
@@ -5551,6 +5557,8 @@ export interface operations {
                 side?: string;
                 /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
                 words_of?: string;
+                /** @description the file is the processed_audio.wav of these stored outputs, by their ID: the result is of their recording, with its name, checksum, channel and lines of text, and with its side, purpose and consent unless others are given */
+                again?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
@@ -5627,6 +5635,8 @@ export interface operations {
                     side?: string;
                     /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
                     words_of?: string;
+                    /** @description the file is the processed_audio.wav of these stored outputs, by their ID: the result is of their recording, with its name, checksum, channel and lines of text, and with its side, purpose and consent unless others are given */
+                    again?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -5843,6 +5853,8 @@ export interface operations {
                 expect?: string;
                 /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
                 side?: string;
+                /** @description the file is the processed_audio.wav of these stored outputs, by their ID: the result is of their recording, with its name, checksum, channel and lines of text, and with its side, purpose and consent unless others are given */
+                again?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
@@ -7353,6 +7365,8 @@ export interface operations {
                 side?: string;
                 /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
                 words_of?: string;
+                /** @description the file is the processed_audio.wav of these stored outputs, by their ID: the result is of their recording, with its name, checksum, channel and lines of text, and with its side, purpose and consent unless others are given */
+                again?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs, as by default; inline where nothing is stored */
@@ -7428,6 +7442,8 @@ export interface operations {
                     side?: string;
                     /** @description recognise the lines of text again that these stored outputs have, by their ID: for a recording that is recognised again */
                     words_of?: string;
+                    /** @description the file is the processed_audio.wav of these stored outputs, by their ID: the result is of their recording, with its name, checksum, channel and lines of text, and with its side, purpose and consent unless others are given */
+                    again?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true

@@ -21,6 +21,8 @@ export const FINISHED: ReadonlySet<State> = new Set<State>(['done', 'failed', 'c
 export interface Chosen {
   readonly file: File
   readonly name: string
+  /** Of a recording that is stored by channel already. */
+  readonly channel?: number | null
 }
 
 export class Item {
@@ -35,6 +37,10 @@ export class Item {
   /** Seconds until it is sent again. */
   wait = $state(0)
   stop = new AbortController()
+  /** What the sides of one call have in common; null: it is none. */
+  call: string | null = null
+  /** If it is known before there is a job. */
+  #channel: number | null
   /** The file, if it may have a picture: as long as the tab is there, for nobody stores it. */
   readonly picture: File | null
 
@@ -44,13 +50,15 @@ export class Item {
     readonly size: number | null,
     public asked: Asked | null,
     public file: File | null,
+    channel: number | null = null,
   ) {
+    this.#channel = channel
     this.picture = file && mayHavePicture(file) ? file : null
   }
 
   /** The one that is heard by itself, from 1. */
   get channel(): number | null {
-    return this.job?.channel ?? null
+    return this.#channel ?? this.job?.channel ?? this.summary?.channel ?? null
   }
 
   get output(): string | null {
@@ -68,9 +76,12 @@ class Queue {
 
   readonly finished = $derived(this.items.filter((item) => FINISHED.has(item.state)).length)
 
-  /** Hand recordings over; the first of them is shown. */
-  add(chosen: readonly Chosen[], asked: Asked): Item[] {
-    const items = chosen.map(({ file, name }) => new Item(this.#next++, name, file.size, asked, file))
+  /** Hand recordings over; the first of them is shown. `call`: that they are sides of. */
+  add(chosen: readonly Chosen[], asked: Asked, call: string | null = null): Item[] {
+    const items = chosen.map(
+      ({ file, name, channel }) => new Item(this.#next++, name, file.size, asked, file, channel),
+    )
+    for (const item of items) item.call = call
     this.items.push(...items)
     this.selected = items[0] ?? null
     this.#upload()
@@ -119,6 +130,12 @@ class Queue {
       )
     }
     item.state = 'cancelled'
+  }
+
+  /** How many sides of its call are there, which belong beside it as soon as they are. */
+  sides(item: Item | null): number {
+    if (!item?.call) return 0
+    return this.items.filter(({ call, state }) => call === item.call && state === 'done').length
   }
 
   cancelAll(): void {
@@ -226,6 +243,7 @@ class Queue {
       const one = index ? new Item(this.#next++, name, size, null, file) : item
       one.asked = { ...asked, ...(job.channel && { channel: job.channel }) }
       one.sent = sent
+      if (jobs.length > 1) one.call = job.batch ?? null
       this.#see(one, job)
       return one
     })

@@ -25,13 +25,14 @@ from emovox.inference.nine import is_none
 from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import SUMMARY, Segment
 from emovox.inference.summary import SpeechSummary
+from emovox.server.downloads import disposition, download_name, zip_name
 from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.output_summary import Summary
 from emovox.server.service import Service, service_of
-from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, StoredOutputs
 from emovox.server.timeline_view import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
@@ -59,6 +60,10 @@ class FileView(BaseModel):
     """A file of an outputs directory."""
 
     name: str
+    download_name: str = Field(
+        description="what it is called where it is saved, by its recording, as Content-Disposition says",
+        examples=["call_channel1_report.html"],
+    )
     size: int = Field(description="bytes")
     media_type: str
     url: str
@@ -161,7 +166,7 @@ def get(request: Request, id_: OutputId) -> OutputView:
     plain = None if recognition is None or recognition.baseline is None else without_baseline(recognition)
     return OutputView(
         **facts.model_copy(update={"call": call}).model_dump(exclude={"summary", "summary_without"}),
-        files=[_view(id_, path) for path in stored.files(id_)],
+        files=[_view(facts, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=recognition is not None,
         summary=recognition and recognition.summary,
@@ -215,13 +220,11 @@ def timeline(
 )
 def file(request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{FILE.pattern}$")]) -> FileResponse:
     """A file; players may request parts of it with `Range`."""
-    path = service_of(request).stored_outputs.file(id_, name)
-    return FileResponse(
-        path,
-        media_type=MEDIA_TYPES[name.partition(".")[2]],
-        filename=f"{id_}_{name}",
-        content_disposition_type="inline",
-    )
+    stored = service_of(request).stored_outputs
+    path, recording = stored.file(id_, name), _recording(stored, id_)
+    called = download_name(*recording, id_, name)
+    headers = {"Content-Disposition": disposition("inline", called, f"{id_}_{name}")}
+    return FileResponse(path, media_type=MEDIA_TYPES[name.partition(".")[2]], headers=headers)
 
 
 @router.get(
@@ -237,8 +240,10 @@ def file(request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{
 )
 def archive(request: Request, id_: OutputId) -> StreamingResponse:
     """All files in a zip, made while it is sent."""
-    files = service_of(request).stored_outputs.files(id_)
-    headers = {"Content-Disposition": f'attachment; filename="{id_}.zip"'}
+    stored = service_of(request).stored_outputs
+    files, recording = stored.files(id_), _recording(stored, id_)
+    called = zip_name(*recording, id_)
+    headers = {"Content-Disposition": disposition("attachment", called, f"{id_}.zip")}
     return StreamingResponse(_zipped(id_, files), media_type="application/zip", headers=headers)
 
 
@@ -262,7 +267,8 @@ async def export(
         written = exports.write(
             recognition, directory, formats.split(","), language=labels or service.settings.labels
         )
-        return [_view(id_, path) for path in written]
+        facts, _ = service.stored_outputs.head(id_)
+        return [_view(facts, path) for path in written]
 
     async with service.export_lock:
         return Written(files=await asyncio.to_thread(write))
@@ -337,16 +343,26 @@ def _labelled(service: Service, id_: str, segments: list[Segment]) -> list[Segme
     return segments
 
 
-def _view(id_: str, path: FilePath) -> FileView:
+def _recording(stored: StoredOutputs, id_: str) -> tuple[str | None, int | None]:
+    """Name and channel of the recording; none where they can't be read, as what is damaged is given, too."""
+    try:
+        facts, _ = stored.head(id_)
+    except Problem:
+        return None, None
+    return facts.name, facts.channel
+
+
+def _view(of: Summary, path: FilePath) -> FileView:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
         raise Problem(404, "no-such-output", "the outputs have just been deleted") from None
     return FileView(
         name=path.name,
+        download_name=download_name(of.name, of.channel, of.id, path.name),
         size=size,
         media_type=MEDIA_TYPES[path.name.partition(".")[2]],
-        url=f"/v1/outputs/{id_}/files/{path.name}",
+        url=f"/v1/outputs/{of.id}/files/{path.name}",
     )
 
 

@@ -38,6 +38,7 @@ export const result = {
     speechOnly: 'Again, without silence',
     relative: 'Again, relative to',
     go: 'Recognise again',
+    call: 'All channels of this recording are recognised again together.',
   },
   baselines: {
     sides: 'What scores are relative to',

@@ -42,6 +42,7 @@ export const result: Pick<
     speechOnly: '忽略静音，重新识别',
     relative: '换个基线再识别：',
     go: '再识别一次',
+    call: '这段录音的各声道会一起再识别。',
   },
   baselines: {
     sides: '得分相对于什么',
