@@ -235,9 +235,9 @@ def _of(content: dict[str, Any], path: str) -> Policy:
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
         names = ", ".join(sorted(unknown))
-        known = "profile, require, ethics, abstain, notice, [retention] and [exceptions] reason"
+        keys = "profile, require, ethics, abstain, notice, [retention] and [exceptions] reason"
         old = '; require_side is now require = ["side"]' if "require_side" in unknown else ""
-        raise SettingsError(f"{path}: {names}: a policy has {known}{old}")
+        raise SettingsError(f"{path}: {names}: a policy has {keys}{old}")
     profile = content.get("profile")
     if profile not in PROFILES:
         raise SettingsError(f"{path}: profile must be {', '.join(PROFILES[:-1])} or {PROFILES[-1]}")

@@ -207,8 +207,8 @@ def settings() -> Settings:
         raise SettingsError(sources.unknown[0])
     try:
         service = ServiceSettings(**{name: value for name, value in sources.values.items() if name in _SERVICE})
-        own = {name: value for name, value in sources.values.items() if name in _OWN}
-        return Settings(**own, service=service)
+        values = {name: value for name, value in sources.values.items() if name in _OWN}
+        return Settings(**values, service=service)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -241,8 +241,8 @@ def survey() -> tuple[list[Setting], list[str]]:
         if name not in sources.values:
             rows.append(Setting(name, field.get_default(call_default_factory=True), "default"))
             continue
-        place = sources.places[name]
-        origin = "config file" if place == str(config_path()) else place
+        source = sources.places[name]
+        origin = "config file" if source == str(config_path()) else source
         try:
             model = Settings if name in _OWN else ServiceSettings
             value = getattr(model(**{name: sources.values[name]}), name)
@@ -254,8 +254,10 @@ def survey() -> tuple[list[Setting], list[str]]:
 
 def misspelt() -> list[str]:
     """Variables named like settings that aren't any, a sentence each: other programs may own them."""
-    known = {*(f"EMOVOX_{name.upper()}" for name in (*FIELDS, *_RENAMED)), *_NOT_SETTINGS}
-    names = sorted(name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in known)
+    variables = {*(f"EMOVOX_{name.upper()}" for name in (*FIELDS, *_RENAMED)), *_NOT_SETTINGS}
+    names = sorted(
+        name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in variables
+    )
     return [_unknown(name) for name in names]
 
 

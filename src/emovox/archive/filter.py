@@ -154,9 +154,9 @@ def _comparison(word: str, keys: Iterable[str]) -> Comparison:
 
 
 def _unreadable(word: str, keys: Iterable[str]) -> FilterError:
-    known = ", ".join(f"{name}=…" for name in keys)
+    forms = ", ".join(f"{name}=…" for name in keys)
     return FilterError(
-        f"filter {word!r}: write {known}, a number's name with >, >=, < or <= and a number, as arousal>0.7, or "
+        f"filter {word!r}: write {forms}, a number's name with >, >=, < or <= and a number, as arousal>0.7, or "
         "READOUT=LABEL"
     )
 

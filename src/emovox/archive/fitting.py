@@ -50,7 +50,7 @@ def fit(
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = None if column is None else groups(block, column)
         valued = valued or any(values or ())
-        sides = [own or side for own in block.sides]
+        sides = [declared or side for declared in block.sides]
         fitting.add(block.vectors, list(block.sha256s), values, block.channels, sides)
     if column is not None and not valued:
         raise ArchiveError(f"no recording has a tag like {column}:NAME: give one with `emovox archive tag`")

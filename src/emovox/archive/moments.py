@@ -112,8 +112,8 @@ def condition(rule: Rule, names: Sequence[Name], *, moved: bool = False) -> Colu
     if not rule.is_of_nine:
         name = named(rule, names)
         table = readings.readings
-        own = select(table.c.recognition).where(table.c.readout == name.readout, table.c.label == name.label)
-        holds = recognitions.c.id.in_(own)
+        query = select(table.c.recognition).where(table.c.readout == name.readout, table.c.label == name.label)
+        holds = recognitions.c.id.in_(query)
     elif moved:
         holds = recognitions.c.emotion.is_not(None)
     else:

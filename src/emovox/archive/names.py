@@ -39,10 +39,10 @@ def checked(readouts: Mapping[str, ReadoutResult]) -> dict[str, ReadoutResult]:
         ArchiveError: a number isn't finite, or a name is too long.
     """
     for name, item in readouts.items():
-        own = numbers(item)
-        if not all(map(math.isfinite, own.values())):
+        by_label = numbers(item)
+        if not all(map(math.isfinite, by_label.values())):
             raise ArchiveError(f"the readout {name:.100} holds NaN or infinity")
-        if max(map(len, (name, *own))) > _LONGEST:
+        if max(map(len, (name, *by_label))) > _LONGEST:
             raise ArchiveError(f"a readout and its labels have names of at most {_LONGEST} characters")
     return dict(readouts)
 

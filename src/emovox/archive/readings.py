@@ -117,8 +117,8 @@ def named(word: str, names: Sequence[Name]) -> Name:
     if len(same) > 1:
         raise FilterError(f"{word} is of several readouts: write {' or '.join(map(str, same))}")
     if not same:
-        known = ", ".join([*map(str, names), *NAMES])
-        raise FilterError(f"no number in the archive is called {word!r}: it has {known}")
+        choices = ", ".join([*map(str, names), *NAMES])
+        raise FilterError(f"no number in the archive is called {word!r}: it has {choices}")
     return same[0]
 
 

@@ -112,14 +112,14 @@ def _readouts(connection: Connection, conditions: list[ColumnElement[bool]]) -> 
     tag_rows = connection.execute(query).all() if rows else []
     stats = {}
     for readout in sorted({*by_label, *(row.readout for row in rows)}):
-        own = [row for row in rows if row.readout == readout]
+        readout_rows = [row for row in rows if row.readout == readout]
         tagged = [row for row in tag_rows if row.readout == readout]
         stats[readout] = ReadoutStats(
             by_label.get(readout, {}),
-            _values(own, lambda _: "").get("", {}),
-            by_day=_values(own, lambda row: row[5]),
+            _values(readout_rows, lambda _: "").get("", {}),
+            by_day=_values(readout_rows, lambda row: row[5]),
             by_tag=_values(tagged, lambda row: row[5]),
-            by_model=_values(own, lambda row: row[6]),
+            by_model=_values(readout_rows, lambda row: row[6]),
         )
     return stats
 

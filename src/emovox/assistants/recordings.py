@@ -172,8 +172,8 @@ class Recordings:
         before = self._declared.get((path, channel), SILENT)
         declaration = {name: value for name in vars(SILENT) if (value := getattr(declared, name)) is not None}
         for name, value in declaration.items():
-            own = getattr(self._options, name)
-            if own is not None and own != (parse_sides(value) if name == "side" else value):
+            option = getattr(self._options, name)
+            if option is not None and option != (parse_sides(value) if name == "side" else value):
                 raise OptionsError(f"leave {name} out: whoever started `{COMMAND}` declared it for all recordings")
         latest = replace(before, **declaration)
         values = {name: value for name, value in vars(latest).items() if value is not None}

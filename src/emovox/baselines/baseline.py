@@ -67,8 +67,8 @@ Summands = Annotated[tuple[str, ...] | None, BeforeValidator(_decode_summands), 
 
 def summand(sha256: str, embedding: NDArray[np.floating]) -> str:
     """What an embedding (D,) of a recording is known by in a sum: the beginnings of both their checksums."""
-    own = hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
-    return sha256[: 2 * DIGEST] + own[: 2 * DIGEST]
+    digest = hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
+    return sha256[: 2 * DIGEST] + digest[: 2 * DIGEST]
 
 
 class Group(FittedFacts):

@@ -124,11 +124,11 @@ def without(baseline: Baseline, sha256s: Iterable[str], stored: Stored) -> tuple
             continue
         digest = sha256[: 2 * DIGEST]
         vectors = {summand(sha256, vector): vector.astype(np.float64) for vector in stored(sha256)}
-        own = [item for item in summands if item.startswith(digest)]
-        if not own or not vectors.keys() >= set(own):
+        items = [item for item in summands if item.startswith(digest)]
+        if not items or not vectors.keys() >= set(items):
             left.add(sha256)
             continue
-        taken += [vectors[item] for item in own]
+        taken += [vectors[item] for item in items]
         summands = [item for item in summands if not item.startswith(digest)]
         gone.add(digest)
     if not taken:

@@ -139,8 +139,8 @@ class Reader:
 
     async def _fetch(self, stack: ExitStack, item: Item) -> Path:
         if item.row is None:
-            place = fetched(self.locate(item.path), self._scratch, max_bytes=settings().max_file_size)
-            return await asyncio.to_thread(stack.enter_context, place)
+            copy = fetched(self.locate(item.path), self._scratch, max_bytes=settings().max_file_size)
+            return await asyncio.to_thread(stack.enter_context, copy)
         async with self._reading:
             data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:

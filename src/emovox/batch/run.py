@@ -299,8 +299,8 @@ class Batch:
     def _check(self, model: ModelFacts) -> None:
         """Refuse an output that was made with another model or other options."""
         file = self._out / FACTS
-        own = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
-        facts = json.loads(json.dumps({"model": own, **self._wish.facts()}))
+        model_facts = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
+        facts = json.loads(json.dumps({"model": model_facts, **self._wish.facts()}))
         if file.kind() != "file":
             file.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return

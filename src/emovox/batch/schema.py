@@ -47,10 +47,10 @@ def schema(
     verdict = [("emotion", text), ("confidence", number), *((name, number) for name in NAMES)]
     without = [(f"{name}{WITHOUT}", kind) for name, kind in verdict] if baseline else []
     nine = pa.list_(pa.list_(pa.float32(), len(NAMES)))
-    own = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
+    fields = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
     limits = ("range", pa.list_(number))
     raw = [(f"scores{WITHOUT}", pa.map_(text, number))] if baseline else []
-    result = pa.struct([("kind", text), *own, ("values", pa.map_(text, number)), limits, *raw])
+    result = pa.struct([("kind", text), *fields, ("values", pa.map_(text, number)), limits, *raw])
     curve = pa.struct(
         [
             ("kind", text),
@@ -68,7 +68,7 @@ def schema(
             ("end", number),
             *verdict,
             ("embedding", features),
-            *([("head", pa.struct(own))] if old else []),
+            *([("head", pa.struct(fields))] if old else []),
             *whole,
             *without,
         ]
@@ -104,7 +104,7 @@ def schema(
             ("segments", pa.list_(segment)),
             ("frames", frames),
             ("frame_embeddings", pa.list_(features)),
-            *([("head", pa.struct([("name", text), *own]))] if old else []),
+            *([("head", pa.struct([("name", text), *fields]))] if old else []),
             ("outputs", text),
             *whole,
             *without,

@@ -79,13 +79,13 @@ def expire(yes: bool, form: str) -> int:
 
     Exit code: 0 all gone, 1 something is left (the report says what), 2 usage.
     """  # noqa: D301  click needs the backspace itself
-    own = policy()
-    if not own.retention:
+    rules = policy()
+    if not rules.retention:
         raise click.UsageError("the policy has no [retention]: name a policy.toml that has one in EMOVOX_POLICY")
     with library.read_archive() as archive:
         from emovox.archive.erasure import expired  # noqa: PLC0415  an extra
 
-        records = expired(archive, own)
+        records = expired(archive, rules)
         if records and yes:
             return _erase(archive, records, form)
         for record in records:

@@ -169,8 +169,8 @@ def line(record: "ArchiveRecord", language: str) -> str:
     side = "" if record.side is None else f"  ({record.side})"
     tags = "".join(f"  #{printable(tag)}" for tag in record.tags)
     time = record.created.strftime("%Y-%m-%d %H:%M")
-    own = record.baseline if record.relative_to == RAW else None
-    baseline = "" if own is None else f"  (recognised with {printable(own.name)})"
+    facts = record.baseline if record.relative_to == RAW else None
+    baseline = "" if facts is None else f"  (recognised with {printable(facts.name)})"
     return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{side}{tags}{baseline}"
 
 

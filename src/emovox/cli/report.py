@@ -259,15 +259,15 @@ class Csv(Report):
 
     def begin(self) -> None:  # noqa: D102
         self._write = writer(sys.stdout)
-        own = [*self.layout.readout_columns()]
-        own += [*(["side", "policy"] if self.sides else []), *self.notes]
-        own += self.layout.last_columns()
+        columns = [*self.layout.readout_columns()]
+        columns += [*(["side", "policy"] if self.sides else []), *self.notes]
+        columns += self.layout.last_columns()
         if self.segments or self.lines:
             times = ["path", "channel", "start", "end", *(["text"] if self.lines else [])]
-            self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
+            self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *columns])
             return
         facts = ["duration", "warnings", "model", "outputs", "channel"]
-        self._write(["path", "emotion", "label", "confidence", *NAMES, *facts, *own])
+        self._write(["path", "emotion", "label", "confidence", *NAMES, *facts, *columns])
 
     def add(self, row: Row) -> None:  # noqa: D102
         recognition = row.recognition

@@ -367,8 +367,8 @@ def _by_value(
     values = np.array([row.groups.get(column, "") for row in recognised], dtype=object)
     measures = {}
     for value in sorted({row.groups.get(column, "") for row in [*recognised, *failed]}):
-        own = np.flatnonzero(values == value).tolist()
-        labels = [recognised[number].label for number in own]
+        indices = np.flatnonzero(values == value).tolist()
+        labels = [recognised[number].label for number in indices]
         failed_labels = [row.label for row in failed if row.groups.get(column, "") == value]
-        measures[value or "?"] = measure(scores[own], labels, names=names, failed=failed_labels)
+        measures[value or "?"] = measure(scores[indices], labels, names=names, failed=failed_labels)
     return measures

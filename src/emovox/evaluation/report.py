@@ -133,8 +133,8 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
         page.heading(f"By {column}")
         lines = [
             (value, name, figures.clips, *(_number(getattr(figures, figure)) for figure in FIGURES))
-            for value, own in groups.items()
-            for name, figures in own.items()
+            for value, by_name in groups.items()
+            for name, figures in by_name.items()
         ]
         _group_table(page, [column, "", evaluation.nouns, *FIGURES.values()], lines)
     if evaluation.failures:

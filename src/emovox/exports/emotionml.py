@@ -149,22 +149,24 @@ def _categories(item: Recognition | Segment, sets: Mapping[tuple[str, str], _Set
         )
     for name, readout in item.readouts.items():
         if readout.label is not None:
-            own = sets["category-set", name]
-            token = own.names.get(readout.label, _token(readout.label))
+            vocabulary = sets["category-set", name]
+            token = vocabulary.names.get(readout.label, _token(readout.label))
             element = _description("category", token, confidence=readout.confidence)
-            yield _Described(f"category-set={quoteattr(own.uri)}", (element,))
+            yield _Described(f"category-set={quoteattr(vocabulary.uri)}", (element,))
 
 
 def _values(readouts: Mapping[str, ReadoutResult], sets: Mapping[tuple[str, str], _Set]) -> Iterator[_Described]:
     for name, readout in readouts.items():
         if readout.values and readout.range is not None:
-            own = sets["dimension-set", name]
+            vocabulary = sets["dimension-set", name]
             low, high = readout.range
             elements = tuple(
-                _description("dimension", own.names.get(label, _token(label)), value=_scaled(value, low, high))
+                _description(
+                    "dimension", vocabulary.names.get(label, _token(label)), value=_scaled(value, low, high)
+                )
                 for label, value in readout.values.items()
             )
-            yield _Described(f"dimension-set={quoteattr(own.uri)}", elements)
+            yield _Described(f"dimension-set={quoteattr(vocabulary.uri)}", elements)
 
 
 def _traces(frames: Frames, sets: Mapping[tuple[str, str], _Set], uri: str) -> Iterator[str]:
@@ -172,16 +174,16 @@ def _traces(frames: Frames, sets: Mapping[tuple[str, str], _Set], uri: str) -> I
     for name, curve in frames.readouts.items():
         if curve.values is None or curve.range is None:
             continue
-        own, size = sets["dimension-set", name], max(1, round(STEP / frames.hop))
+        vocabulary, size = sets["dimension-set", name], max(1, round(STEP / frames.hop))
         step = size * frames.hop
         for number, (first, samples) in enumerate(_stretches(curve, size), 1):
             start = max(0.0, frames.first_centre - frames.hop / 2 + first * step)
             elements = tuple(
-                f"<dimension name={quoteattr(own.names[label])}>"
+                f"<dimension name={quoteattr(vocabulary.names[label])}>"
                 f'<trace freq="{round(1 / step, 6):g}Hz" samples="{" ".join(map(_number, column))}"/></dimension>'
                 for label, column in zip(curve.labels, samples.T.tolist(), strict=True)
             )
-            described = _Described(f"dimension-set={quoteattr(own.uri)}", elements)
+            described = _Described(f"dimension-set={quoteattr(vocabulary.uri)}", elements)
             id_ = f"trace.{_token(name)}.{number}"
             yield from _emotion([described], id_, uri, start, start + len(samples) * step)
 

@@ -48,9 +48,9 @@ def _tiers(recognition: Recognition, language: str) -> Iterator[tuple[str, Calla
             yield f"confidence{moved}", lambda segment: _number(segment.confidence)
     for name, readout in readouts.items():
         if readout.scores is not None:
-            own = moved if readout.scores_without is not None else ""
-            yield f"{name}.label{own}", _of(name, lambda item: one_line(item.label or ""))
-            yield f"{name}.confidence{own}", _of(name, lambda item: _number(item.confidence))
+            suffix = moved if readout.scores_without is not None else ""
+            yield f"{name}.label{suffix}", _of(name, lambda item: one_line(item.label or ""))
+            yield f"{name}.confidence{suffix}", _of(name, lambda item: _number(item.confidence))
         for value in readout.values or {}:
             yield f"{name}.{value}", _of(name, partial(_value, value))
 

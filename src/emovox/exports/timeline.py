@@ -268,10 +268,10 @@ def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, langua
     second = (WIDTH - _LEFT - _RIGHT) / (axes.get_xlim()[1])  # inches
     face = FontProperties(size=8.5, weight="bold")
     for place, paint in enumerate(paints.items):
-        own = [segment for segment in segments if paints.place(segment) == place]
-        if not own:
+        items = [segment for segment in segments if paints.place(segment) == place]
+        if not items:
             continue
-        blocks = [(item.start, max(item.end - item.start, 1 / (DPI * second))) for item in own]
+        blocks = [(item.start, max(item.end - item.start, 1 / (DPI * second))) for item in items]
         wide = [width * second > 0.06 for _, width in blocks]
         axes.broken_barh(
             blocks,
@@ -286,7 +286,7 @@ def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, langua
             hatched = axes.broken_barh(blocks, (0, 1), facecolors="none", edgecolors=_HATCH, linewidth=0)
             hatched.set_hatch(paint.hatch)
             outline = [withStroke(linewidth=3, foreground=paint.colour)]
-        for item in own:
+        for item in items:
             width = (item.end - item.start) * second
             lines = [fonts.drawable(line, names) for line in words(item, language)] if width > 0.3 else []
             widest = lines if paint.name == "" else [*lines[:1], "100 %"]  # alike for all of a class

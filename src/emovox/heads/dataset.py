@@ -111,9 +111,9 @@ def stored_embedding(
         PolicyError: the policy allows nothing but the talk time of this voice, or something isn't declared.
     """
     facts = _stored(path.parent)
-    sha256, channel, own, known = _recording(facts)
-    side = own or side
-    declared = joined_notes(notes, known)
+    sha256, channel, stored_side, stored_notes = _recording(facts)
+    side = stored_side or side
+    declared = joined_notes(notes, stored_notes)
     recognizer.policy.demand(side, **declared)
     recognizer.policy.check(side, WHAT)
     try:

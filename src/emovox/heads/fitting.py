@@ -304,9 +304,9 @@ def _temperature(logits: Floats, examples: Examples, mask: NDArray[np.bool_], *,
     """The temperature of the lowest log loss; every class counts the same, as in the fit."""
     parts = []
     for index, name in enumerate(examples.classes):
-        own = mask & (examples.labels == index) & np.isfinite(logits[:, index])
-        if own.any():
-            parts.append((logits[own], [name] * int(own.sum())))
+        rows = mask & (examples.labels == index) & np.isfinite(logits[:, index])
+        if rows.any():
+            parts.append((logits[rows], [name] * int(rows.sum())))
     return fit_temperature(parts, examples.classes, examples.classes, doubt=doubt) if parts else 1.0
 
 

@@ -82,10 +82,10 @@ def check(examples: RatedExamples) -> None:
     for number, (name, count) in enumerate(examples.counts.items()):
         if count < LEAST:
             raise LabelsError(f"a value needs {LEAST} ratings or more, better fifty: {name} has {count or 'none'}")
-        own = examples.ratings[~np.isnan(examples.ratings[:, number]), number]
-        if np.ptp(own) == 0:
+        ratings = examples.ratings[~np.isnan(examples.ratings[:, number]), number]
+        if np.ptp(ratings) == 0:
             raise LabelsError(
-                f"all {count} ratings of {name} are {own[0]:g}: from one number nothing can be learnt; leave "
+                f"all {count} ratings of {name} are {ratings[0]:g}: from one number nothing can be learnt; leave "
                 f"{name} out, or add recordings that are rated otherwise"
             )
 
@@ -114,10 +114,10 @@ def fit_values(examples: RatedExamples, *, progress: FitProgress = lambda _, __:
     parts = int(folds.max()) + 1 if len(folds) else 0
     predictions = np.full((len(PENALTIES), *sample.ratings.shape), np.nan)
     for fold in range(parts):
-        rest, own = folds != fold, folds == fold
+        rest, part = folds != fold, folds == fold
         for number in range(len(sample.values)):
             for index, head in enumerate(_fits(sample, number, rest, PENALTIES)):
-                predictions[index, own, number] = head.logits(sample.embeddings[own])[:, 0]
+                predictions[index, part, number] = head.logits(sample.embeddings[part])[:, 0]
         progress(fold + 1, parts + 1)
     penalty = PENALTY
     if parts:
@@ -157,8 +157,8 @@ def _fits(
 ) -> list[Linear]:
     """Heads of one value, by penalty; where none of the chosen is rated, they give the mean of all others."""
     rated = ~np.isnan(examples.ratings[:, number])
-    own = chosen & rated
-    if not own.any():
+    mask = chosen & rated
+    if not mask.any():
         level: Floats = np.array([examples.ratings[rated, number].mean()])
         return [Linear(np.zeros((1, examples.embeddings.shape[1])), level)] * len(penalties)
-    return ridge(examples.embeddings[own], examples.ratings[own, number], penalties)
+    return ridge(examples.embeddings[mask], examples.ratings[mask, number], penalties)

@@ -52,9 +52,9 @@ def with_reference(
         with suppress(OSError):  # then it is measured again
             private.make_directory(file.parent)
             files.write(file, _MEANS.dump_json(means), durable=False)
-    known = {label: means[emotion] for label, emotion in readout.emotions.items() if emotion in means}
+    reference = {label: means[emotion] for label, emotion in readout.emotions.items() if emotion in means}
     readouts = tuple(
-        item if item is not readout else readout.model_copy(update={"reference": known})
+        item if item is not readout else readout.model_copy(update={"reference": reference})
         for item in metadata.readouts
     )
     return metadata.model_copy(update={"readouts": readouts})

@@ -90,8 +90,8 @@ def activation_of(kind: object, names: tuple[str, ...]) -> Activation:
         ModelError: that isn't said.
     """
     if not isinstance(kind, str | None) or kind not in ACTIVATIONS:
-        known = ", ".join(str(name) for name in ACTIVATIONS if name)
-        raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {known}")
+        types = ", ".join(str(name) for name in ACTIVATIONS if name)
+        raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {types}")
     if kind is None and len(names) == 1:
         raise ModelError(
             f"{CONFIG_FILE} names a single output, {names[0]!r}, and not whether it is a value (problem_type: "

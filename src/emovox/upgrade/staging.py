@@ -128,14 +128,14 @@ class Staging:
         Raises:
             OSError: they can't be written.
         """
-        own = self.directory(id_)
-        made = {path.name for path in own.iterdir()} - {ARCHIVED, RESULT}
+        scratch = self.directory(id_)
+        made = {path.name for path in scratch.iterdir()} - {ARCHIVED, RESULT}
         exported = {name for name in made - set(_FILES) if (directory / name).exists()}
         for name in (*sorted(made & set(_FILES)), *sorted(exported), RESULT):  # result.json is the last
             for left in directory.glob(f".{name}.*"):  # by an upgrade that was killed
                 left.unlink(missing_ok=True)
             draft = files.aside(directory / name)
-            with (own / name).open("rb") as source, private.create(draft) as target:
+            with (scratch / name).open("rb") as source, private.create(draft) as target:
                 shutil.copyfileobj(source, target, 2**20)
             draft.replace(directory / name)
         for name in set(_FILES) - made:

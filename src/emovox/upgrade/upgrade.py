@@ -193,8 +193,8 @@ class Upgrade:
             if made or sound is None:
                 continue
             try:
-                own = material.options(sound, self._allowed(record))
-                options = Options.of(**self._options(material, staging, own))
+                chosen = material.options(sound, self._allowed(record))
+                options = Options.of(**self._options(material, staging, chosen))
             except EmovoxError as error:
                 report.failed.append((record.name or record.id[:12], str(error)))
                 continue

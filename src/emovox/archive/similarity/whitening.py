@@ -59,9 +59,9 @@ def fit(rows: Floats, emotions: Sequence[str]) -> tuple[Floats, Floats]:
         return mean.astype(np.float32), np.eye(width, dtype=np.float32)
     covariance = np.zeros((width, width))
     for index in range(len(names)):
-        own = rows[which == index].astype(np.float64)
-        own -= own.mean(axis=0)
-        covariance += own.T @ own
+        group = rows[which == index].astype(np.float64)
+        group -= group.mean(axis=0)
+        covariance += group.T @ group
     covariance /= freedom
     trace, squares = float(np.trace(covariance)), float((covariance * covariance).sum())
     above, below = (1 - 2 / width) * squares + trace**2, (freedom + 1 - 2 / width) * (squares - trace**2 / width)

@@ -226,8 +226,8 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
         raise ModelError(f"{directory} is not a snapshot: it has no {WEIGHTS_FILE}")
     config = read_yaml(directory / CONFIG_FILE)
     if config.get("model") != "Emotion2vec":
-        known = "only Emotion2vec and SenseVoiceSmall can be read"
-        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; {known}")
+        hint = "only Emotion2vec and SenseVoiceSmall can be read"
+        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; {hint}")
     try:
         model = ModelConfig.model_validate(config.get("model_conf"))
     except ValidationError as error:

@@ -196,8 +196,8 @@ def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     arguments = part.value if isinstance(part.value, dict) else {}
     values = {key: _resolved(settings, value) for key, value in arguments.items()}
     for key, value in values.items():
-        known = allowed.get(key, ())
-        if known is not None and not any(value is one for one in known):
+        choices = allowed.get(key, ())
+        if choices is not None and not any(value is one for one in choices):
             raise ModelError(f"{SETTINGS_FILE}: {name}.{key!s:.50} is {value!r:.100}, which can't be computed")
     if name == "avg_pool" and "return_std" not in values:
         raise ModelError(f"{SETTINGS_FILE}: avg_pool.return_std must be False")

@@ -130,10 +130,10 @@ def _head(snapshot: Wav2Vec2Snapshot, state: Collection[str]) -> Head | None:
     if architecture == CTC:
         return "single"
     head: Head = "dense" if DENSE in parts or (architecture == SPEECH and not parts) else "projected"
-    known = {*_HEADS[head]}
+    allowed = {*_HEADS[head]}
     if head == "dense" and OUTPUT not in parts:
-        known.add(_OTHER_OUTPUT)
-    if parts - known:
+        allowed.add(_OTHER_OUTPUT)
+    if parts - allowed:
         kinds = "; ".join(" and ".join(names) for names in _HEADS.values() if len(names) > 1)
         raise ModelError(
             f"{file} has a head of {listing}, and these can be computed: {kinds} (or {_OTHER_OUTPUT})"
