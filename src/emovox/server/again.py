@@ -7,28 +7,15 @@ from emovox.audio import quality
 from emovox.audio.decoded import Decoded
 from emovox.errors import OutputsError
 from emovox.inference.options import Options
-from emovox.inference.recognition import Recognition
 from emovox.outputs import AUDIO
 from emovox.server.http.problems import Problem, invalid
 from emovox.server.stored_outputs import StoredOutputs
-
-
-def named(outputs: StoredOutputs, field: str, id_: str) -> Recognition:
-    """What was recognised of the outputs that an option names, as far as its lines.
-
-    Raises:
-        Problem: 422, there are no such outputs.
-    """
-    try:
-        return outputs.recognition(id_, "lines")
-    except Problem as error:
-        reason = "there are no such outputs" if error.status == 404 else error.detail
-        raise invalid([{"field": field, "reason": reason}]) from error
+from emovox.words import Cue
 
 
 def as_stored(
     outputs: StoredOutputs, id_: str | None, decoded: Decoded, options: Options
-) -> tuple[Decoded, Options]:
+) -> tuple[Decoded, Options, list[Cue]]:
     """The sound of stored outputs as that of their recording, so that a call stays one, and corrections stay its.
 
     Args:
@@ -37,13 +24,20 @@ def as_stored(
         decoded: what was sent, which must be their sound.
         options: of the recognition; side, purpose and consent are as before unless they say other.
 
+    Returns:
+        The recording, what is asked of it, and its lines of text.
+
     Raises:
         Problem: 422, there are no such outputs, they have no sound, or it is another.
         OutputsError: their sound can't be read.
     """
     if id_ is None:
-        return decoded, options
-    stored = named(outputs, "again", id_)
+        return decoded, options, []
+    try:
+        stored = outputs.recognition(id_, "lines")
+    except Problem as error:
+        reason = "there are no such outputs" if error.status == 404 else error.detail
+        raise invalid([{"field": "again", "reason": reason}]) from error
     sound = outputs.directory(id_) / AUDIO
     try:
         checksum = files.digest(sound)
@@ -66,10 +60,11 @@ def as_stored(
         codec=recording.codec,
         warnings=tuple(code for code in quality.WARNINGS if code in codes),
     )
-    return decoded, replace(
+    options = replace(
         options,
         channel=decoded.asked_channel,
         side=options.side or (recording.side and (recording.side,)),
         purpose=options.purpose or recording.purpose,
         consent=options.consent or recording.consent,
     )
+    return decoded, options, [Cue(line.start, line.end, line.text) for line in stored.lines or ()]

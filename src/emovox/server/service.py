@@ -20,7 +20,7 @@ from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import AUDIO, Outputs, remove
+from emovox.outputs import Outputs, remove
 from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
@@ -29,7 +29,7 @@ from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.evaluations import Evaluations
-from emovox.server.http.problems import Problem, busy, invalid, log
+from emovox.server.http.problems import Problem, busy, log
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.deliveries import Deliveries
@@ -178,8 +178,10 @@ class Service:
             self.decode(token, name, run_options, max_seconds=max_seconds, progress=progress) as sound,
             begin_save(self.saving(options)) as save,
         ):
-            decoded, run_options, cues = await asyncio.to_thread(self._again, options.again, sound, run_options)
-            cues, lines = (cues, len(cues)) if words is None else await words()
+            decoded, run_options, again = await asyncio.to_thread(
+                as_stored, self.stored_outputs, options.again, sound, run_options
+            )
+            cues, lines = (again, len(again)) if words is None else await words()
             request = Request(
                 decoded,
                 save.options(replace(run_options, words=cues) if cues else run_options),
@@ -197,23 +199,6 @@ class Service:
                 await finish(self.commit(save, stored or recognition, claim_it))
                 progress.done("stored")
             return recognition, save
-
-    def _again(
-        self, id_: str | None, decoded: Decoded, options: Options
-    ) -> tuple[Decoded, Options, Sequence[Cue]]:
-        """What is recognised, and the lines of text in it, if it is the sound of stored outputs: see `again`.
-
-        Raises:
-            Problem: 422, there are no such outputs, they have no sound, or it is another.
-        """
-        if id_ is None:
-            return decoded, options, ()
-        try:
-            stored, sound = self.stored_outputs.recognition(id_, "lines"), self.stored_outputs.file(id_, AUDIO)
-        except Problem as error:
-            raise invalid([{"field": "again", "reason": error.detail}]) from error
-        cues = [Cue(line.start, line.end, line.text) for line in stored.lines or ()]
-        return *as_stored(stored, sound, decoded, options), cues
 
     async def embed(
         self,
