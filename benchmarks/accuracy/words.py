@@ -107,7 +107,7 @@ WORDS: dict[str, Words] = {
         "not measured": "这里没有测的",
         "weights": "手头没有它们的权重。下载后运行上面的命令即可。",
         "not measured columns": ["模型", "下载命令"],
-        "embeddings only": "（只给嵌入向量，须自备分类头）",
+        "embeddings only": "（只给特征向量，须自备分类头）",
         "refused": "无法比较的：",
     },
 }  # fmt: skip
