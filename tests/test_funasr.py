@@ -111,6 +111,7 @@ class TestParity:
             feats=extract or name == "embeddings only",
         )
 
+    @pytest.mark.slow  # FunASR's resampling compiles itself first
     @pytest.mark.filterwarnings("ignore:FunASR's option")
     def test_other_rates(self, original: tuple[str, Any], load: Callable[..., AutoModel], speech: Samples) -> None:
         """Each resamples in its own way, so that the numbers are near."""

@@ -15,7 +15,7 @@ from emovox.labels.label_list import Labelled
 from emovox.models.metadata import Metadata
 
 DIGESTS = ("sha256", "digest")  # columns that name a recording for certain
-_EXPORT = "_segments"  # what follows the name of outputs in that of a file that was downloaded of them
+_EXPORT = "_segments"  # what follows the name of a recording in that of a file that was downloaded of it
 _Records = dict[str, dict[str, ArchiveRecord]]  # by what recordings may be called, and by their digests
 
 
@@ -40,10 +40,12 @@ class StoredRecordings:
             if record.scores is None:
                 continue
             keys = {"" if record.outputs is None else record.outputs.name}
+            name = _base(record.name or "")
             if record.channel is None:
-                name = _base(record.name or "")
                 keys |= {record.sha256, record.name or "", name}
                 self._by_stem[_stem(name)].setdefault(name)
+            else:
+                keys.add(f"{_stem(name)}_channel{record.channel}")
             for key in keys - {""}:
                 self._by_space[record.model, record.revision][key].setdefault(record.sha256, record)
                 self._names.add(key)
@@ -51,7 +53,8 @@ class StoredRecordings:
     def recording_of(self, path: Path, media: Sequence[str]) -> str:
         """Which of them a file of labels is about: one that it names, or that has its name with another ending.
 
-        A file that was downloaded of outputs is about their recording. What isn't stored has a name all the same.
+        A channel is called `call_channel1`, and what was downloaded of a recording `call_segments`. What isn't
+        stored has a name all the same.
 
         Args:
             path: of the file, which is called as its author called it.
@@ -60,7 +63,7 @@ class StoredRecordings:
         Raises:
             LabelsError: there are several.
         """
-        names = [*dict.fromkeys(map(_base, media)), path.stem]
+        names = [*dict.fromkeys([*map(_base, media), path.stem, path.stem.removesuffix(_EXPORT)])]
         for name in names:
             if name in self._names:
                 return name
@@ -73,8 +76,7 @@ class StoredRecordings:
                 )
             if some:
                 return some[0]
-        outputs = path.stem.removesuffix(_EXPORT)
-        return outputs if outputs in self._names else names[0]
+        return names[0]
 
     def match(self, rows: Sequence[Labelled], metadata: Callable[[str], Metadata | None]) -> list[Match]:
         """Rows with the latest record of their recording, all of the model and revision that has the most of them.
