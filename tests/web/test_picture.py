@@ -56,7 +56,7 @@ def settled(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize("form", ["webm", "mp4"])
+@pytest.mark.parametrize("form", [pytest.param("webm", marks=pytest.mark.slow), "mp4"])
 def test_a_video_s_picture_goes_with_the_sound(tab: Tab, make: Callable[[str], Path], form: str) -> None:
     page = tab.open()
     tab.choose(make(form))

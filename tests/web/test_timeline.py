@@ -390,7 +390,7 @@ def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None
     files = [("file", ("call.wav", (tmp_path / "call.wav").read_bytes()))]
     for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
         service.finished(job["id"])
-    [second] = [one for one in service.get("/v1/outputs").json()["outputs"] if "_channel2" in one["id"]]
+    [second, *_] = [one for one in service.get("/v1/outputs").json()["outputs"] if "_channel2" in one["id"]]
     page = tab.open(f"#/output/{second['id']}")
     tab.result()
     call = page.get_by_role("group", name="The two sides of a call")
