@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from emovox.emotions import EMOTIONS, NAMES
@@ -332,17 +333,22 @@ def test_words_stay_when_it_is_recognised_again(tab: Tab, service: Client, angry
     assert (line["text"], line["emotion"]) == ("Good morning", "angry")
 
 
+def recognise_call(service: Client, path: Path, sound: NDArray[np.float32], **options: str) -> None:
+    """Have the two channels of a sound, (samples, 2) at 16 kHz, recognised by themselves."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+    files = [("file", (path.name, path.read_bytes()))]
+    data = {"split_channels": "true", "segments": "true", **options}
+    for job in service.post("/v1/batches", files=files, data=data).json()["jobs"]:
+        service.finished(job["id"])
+
+
 def test_a_call_is_recognised_again_as_one(tab: Tab, service: Client, tmp_path: Path) -> None:
     one, other = example_clips()[:2]
     sound = np.zeros((len(one) + len(other), 2), np.float32)
     sound[: len(one), 0], sound[len(one) :, 1] = one, other
-    with wave.open(str(tmp_path / "客服 again.wav"), "wb") as file:
-        file.setparams((2, 2, 16_000, 0, "NONE", ""))
-        file.writeframes((sound * 32767).astype("<i2").tobytes())
-    options = {"split_channels": "true", "segments": "true", "side": "customer,worker"}
-    files = [("file", ("客服 again.wav", (tmp_path / "客服 again.wav").read_bytes()))]
-    for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
-        service.finished(job["id"])
+    recognise_call(service, tmp_path / "客服 again.wav", sound, side="customer,worker")
     [row] = service.get("/v1/outputs?together=true&name=客服 again").json()["outputs"]
     page = tab.open(f"#/output/{row['call'][1]}")
     tab.result()
@@ -383,13 +389,7 @@ def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None
     sound = np.zeros((16_000 * 14, 2), np.float32)
     sound[: len(one), 0] = one
     sound[16_000 * 7 : 16_000 * 7 + len(other), 1] = other
-    with wave.open(str(tmp_path / "call.wav"), "wb") as file:
-        file.setparams((2, 2, 16_000, 0, "NONE", ""))
-        file.writeframes((sound * 32767).astype("<i2").tobytes())
-    options = {"split_channels": "true", "segments": "true", "granularity": "frame"}
-    files = [("file", ("call.wav", (tmp_path / "call.wav").read_bytes()))]
-    for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
-        service.finished(job["id"])
+    recognise_call(service, tmp_path / "call.wav", sound, granularity="frame")
     [second, *_] = [one for one in service.get("/v1/outputs").json()["outputs"] if "_channel2" in one["id"]]
     page = tab.open(f"#/output/{second['id']}")
     tab.result()

@@ -66,7 +66,7 @@ def stretch_scores(
 
 
 def _frames(record: ArchiveRecord) -> Frames | None:
-    """The curve in its outputs directory, without a baseline; None: there is none, or no longer."""
+    """The curve in its outputs directory, without a baseline; None: there is none, or it was deleted."""
     if record.outputs is None or record.granularity != "frame":
         return None
     try:

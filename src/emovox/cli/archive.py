@@ -1,13 +1,10 @@
 """`emovox archive`: recognitions in a database."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
-import rich.progress
-from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.corrections import corrections
@@ -15,6 +12,7 @@ from emovox.cli.deletion import delete
 from emovox.cli.erasure import erase, expire
 from emovox.cli.moments import flag, moments
 from emovox.cli.plane import plane
+from emovox.cli.progress import counting_bar
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -101,7 +99,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
         except OutputsError as error:
             failures.append((path, str(error).removeprefix(f"{path}: ")))
     try:
-        with library.open_archive() as archive, _bar(quiet) as bar:
+        with library.open_archive() as archive, counting_bar(shown=not quiet) as bar:
             task = bar.add_task("importing", total=len(directories))
             new = import_directories(
                 archive,
@@ -323,15 +321,3 @@ def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: b
 
 def _language(labels: str | None) -> str:
     return labels or settings().labels
-
-
-def _bar(quiet: bool) -> rich.progress.Progress:
-    return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=quiet or not sys.stderr.isatty(),
-    )

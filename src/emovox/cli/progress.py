@@ -97,21 +97,26 @@ class Progress:
             self._bar.start()
 
 
+def counting_bar(*, shown: bool) -> rich.progress.Progress:
+    """A bar with how many are done and the time left; nothing where there is no terminal."""
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
+    )
+
+
 class Steps:
     """Training's two bars, one after the other: for recordings, and for fits."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._recordings: Progress | None = None
-        self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
-        )
+        self._bar = counting_bar(shown=shown)
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> "Steps":
